@@ -1,0 +1,212 @@
+"""Script calls for one delivery: keys and arguments in the order the scripts' headers give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from antiphon.broker.scripts import Argument, Call, script
+from antiphon.delivery import INBOX, Delivery
+from antiphon.duration import milliseconds
+from antiphon.keys import Keys
+from antiphon.settings import Settings
+from antiphon_events import Envelope, Failure, Lifecycle, event_class
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to settle a delivery, while it lasts."""
+
+    delivery: Delivery
+    owner: str
+    """Names the very call that took the lease."""
+    attempt: int
+    failures: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event ready to be written."""
+
+    envelope: Envelope
+    data: bytes
+    failure: bool
+
+
+class Calls:
+    """Builds the calls of one consumer in one cell."""
+
+    def __init__(self, keys: Keys, settings: Settings, consumer: str) -> None:
+        self._keys = keys
+        self._consumer = consumer
+        self._record_ms = milliseconds(settings.record_retention)
+        self._key_ms = milliseconds(settings.key_retention)
+        self._lease_ms = milliseconds(settings.lease)
+
+    def admit(self, d: Delivery, owner: str, payload: bytes) -> Call:
+        """Check everything, then take the lease. `payload` keeps a join's branch."""
+        join = d.handler.join
+        group, correlation_id = d.handler.group, d.envelope.correlation_id
+        return Call(
+            script("admit"),
+            (
+                *self._place(d),
+                self._keys.idempotency(group, d.key),
+                self._keys.fence,
+                self._keys.join(group, correlation_id),
+            ),
+            (
+                *self._identity(d),
+                owner,
+                self._lease_ms,
+                join.needed if join and d.event is not None else 0,
+                d.branch,
+                payload,
+            ),
+        )
+
+    def skip(self, d: Delivery) -> Call:
+        """Pass over a delivery the handler does not want."""
+        return Call(script("pass"), self._place(d), self._identity(d))
+
+    def commit(self, lease: Lease, spent_ms: int, events: Iterable[Outgoing]) -> Call:
+        """Publish the events, acknowledge, keep the result."""
+        keys, args = self._held(lease), self._claim(lease, spent_ms)
+        for out in events:
+            e = out.envelope
+            fields = e.to_fields(out.data)
+            keys += (
+                self._keys.events(e.type),
+                self._keys.subscribers(e.type),
+                self._keys.subscribers(e.type, e.subject),
+            )
+            args += (len(fields), e.type, e.subject, e.id, int(out.failure), *fields)
+        return Call(script("commit"), keys, args)
+
+    def postpone(self, lease: Lease, spent_ms: int, *, delay_ms: int, error: str) -> Call:
+        """Try again after a failure."""
+        args = (*self._claim(lease, spent_ms), "retried", delay_ms, error)
+        return Call(script("postpone"), self._held(lease), args)
+
+    def release(self, lease: Lease, spent_ms: int) -> Call:
+        """Hand the delivery back at once, with no attempt spent."""
+        args = (*self._claim(lease, spent_ms), "released", 0, "")
+        return Call(script("postpone"), self._held(lease), args)
+
+    def bury(self, lease: Lease, spent_ms: int, error: str) -> Call:
+        """Dead-letter the delivery."""
+        args = (*self._claim(lease, spent_ms), error, lease.delivery.envelope.subject)
+        return Call(script("bury"), (*self._held(lease), self._keys.dead), args)
+
+    def progress(self, lease: Lease, fraction: float, message: str) -> Call:
+        """Note how far the step has come."""
+        args = (*self._claim(lease, 0), f"{fraction:.4g}", message)
+        return Call(script("progress"), self._held(lease), args)
+
+    def renew(self, lease: Lease) -> Call:
+        """Renew the lease."""
+        d = lease.delivery
+        return Call(
+            script("renew"),
+            (d.stream, self._keys.idempotency(d.handler.group, d.key)),
+            (d.handler.group, self._consumer, d.entry_id, lease.owner, self._key_ms),
+        )
+
+    def _place(self, d: Delivery) -> tuple[str, ...]:
+        keys, e = self._keys, d.envelope
+        return (
+            *keys.record(e.correlation_id, e.subject),
+            d.stream,
+            keys.subscribers(d.type),
+            keys.subscribers(d.type, e.subject),
+            keys.due(d.handler.group),
+        )
+
+    def _identity(self, d: Delivery) -> tuple[Argument, ...]:
+        e = d.envelope
+        return (
+            e.correlation_id,
+            self._record_ms,
+            d.handler.group,
+            d.entry_id,
+            self._consumer,
+            d.type,
+            e.subject,
+            e.id,
+            e.causation_id or "",
+            _flags(d),
+            self._key_ms,
+        )
+
+    def _held(self, lease: Lease) -> tuple[str, ...]:
+        d = lease.delivery
+        group = d.handler.group
+        return (
+            *self._keys.record(d.envelope.correlation_id, d.envelope.subject),
+            d.stream,
+            self._keys.idempotency(group, d.key),
+            self._keys.due(group),
+        )
+
+    def _claim(self, lease: Lease, spent_ms: int) -> tuple[Argument, ...]:
+        d = lease.delivery
+        return (
+            d.envelope.correlation_id,
+            self._record_ms,
+            d.handler.group,
+            d.entry_id,
+            self._consumer,
+            d.envelope.id,
+            d.label,
+            lease.owner,
+            lease.attempt,
+            spent_ms,
+            self._key_ms,
+        )
+
+
+def _flags(d: Delivery) -> str:
+    kind = d.handler.kinds.get(d.type)
+    flags = "r" if d.envelope.recorded else ""
+    if kind is not None and issubclass(kind, Lifecycle):
+        flags += "n"
+    if kind is not None and issubclass(kind, Failure):
+        flags += "f"
+    return flags + "i" if d.label == INBOX else flags
+
+
+def publish_call(
+    keys: Keys, settings: Settings, envelope: Envelope, data: bytes, *, failure: bool
+) -> Call:
+    """Publish one event from outside a handler."""
+    e = envelope
+    return Call(
+        script("publish"),
+        (
+            *keys.record(e.correlation_id, e.subject),
+            keys.events(e.type),
+            keys.subscribers(e.type),
+            keys.subscribers(e.type, e.subject),
+            keys.published(e.id),
+        ),
+        (
+            e.correlation_id,
+            milliseconds(settings.record_retention),
+            milliseconds(settings.key_retention),
+            e.type,
+            e.subject,
+            e.id,
+            e.causation_id or "",
+            int(failure),
+            *e.to_fields(data),
+        ),
+    )
+
+
+def is_failure(event_type: str) -> bool:
+    """Whether a type is a failure, or unknown here and therefore taken for one."""
+    try:
+        return issubclass(event_class(event_type), Failure)
+    except LookupError:
+        return True

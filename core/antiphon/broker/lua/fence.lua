@@ -1,0 +1,34 @@
+-- May this worker still settle the delivery it holds? Included after record.lua.
+-- KEYS[10] stream   KEYS[11] idempotency key   KEYS[12] due zset of the group
+-- ARGV[3] group     ARGV[4] entry id     ARGV[5] consumer   ARGV[6] event id
+-- ARGV[7] stream label of the entry: its type, or 'inbox'   ARGV[8] owner   ARGV[9] attempt
+-- ARGV[10] handler time, ms   ARGV[11] lifetime of the idempotency key, ms
+local member = ARGV[7] .. '|' .. ARGV[4]
+
+-- Source: fencing, Kleppmann, How to do distributed locking.
+-- Returns 1 when it may, 2 when it lost the lease, 3 when it has settled the delivery already.
+local function standing()
+  local state, owner = unpack(redis.call('HMGET', KEYS[11], 'state', 'owner'))
+  if owner == ARGV[8] and state ~= 'claimed' then return 3 end
+  local p = redis.call('XPENDING', KEYS[10], ARGV[3], ARGV[4], ARGV[4], 1)
+  if owner == ARGV[8] and p[1] and p[1][2] == ARGV[5] then return 1 end
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    note('refused', 'group', ARGV[3], 'event', ARGV[6], 'entry', ARGV[4], 'consumer', ARGV[5])
+  end
+  return 2
+end
+
+local function conclude(state)
+  redis.call('HSET', KEYS[11], 'state', state)
+  redis.call('PEXPIRE', KEYS[11], ARGV[11])
+end
+
+local function acknowledge()
+  redis.call('XACK', KEYS[10], ARGV[3], ARGV[4])
+  redis.call('SREM', KEYS[2], member .. '|' .. ARGV[3])
+end
+
+local function tell(kind, ...)
+  note(kind, 'group', ARGV[3], 'event', ARGV[6], 'entry', ARGV[4], 'attempt', ARGV[9],
+    'consumer', ARGV[5], 'ms', ARGV[10], ...)
+end

@@ -1,0 +1,10 @@
+-- Which groups have deliveries whose instant has come?
+-- KEYS[1...] due zsets, one for each group
+-- Returns the 1-based positions of those that have.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local ready = {}
+for i, key in ipairs(KEYS) do
+  if redis.call('ZCOUNT', key, '-inf', now) > 0 then ready[#ready + 1] = i end
+end
+return ready

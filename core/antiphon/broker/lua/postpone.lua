@@ -1,0 +1,15 @@
+-- Put a delivery off until an instant; its entry stays pending.
+-- include record
+-- include fence
+-- KEYS[1..12] record and lease
+-- ARGV[1..11] record and lease   ARGV[12] 'retried' after a failure, 'released' by a stopping worker
+-- ARGV[13] delay, ms             ARGV[14] error or ''
+-- Returns {1, '', due ms}, {2} refused: the lease was lost, {3} settled before.
+local may = standing()
+if may ~= 1 then return {may} end
+local due = now + ARGV[13]
+conclude('waiting')
+if ARGV[12] == 'retried' then redis.call('HINCRBY', KEYS[11], 'failures', 1) end
+redis.call('ZADD', KEYS[12], due, member)
+tell(ARGV[12], 'error', ARGV[14], 'due', due)
+return {1, '', due}

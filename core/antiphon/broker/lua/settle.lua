@@ -1,0 +1,33 @@
+-- Close the record when nothing is outstanding. Returns the verdict, or '' while open.
+local function settle()
+  if redis.call('EXISTS', KEYS[2]) == 1 then return '' end
+  local r = redis.call('HMGET', KEYS[1], 'status', 'done', 'dead', 'unanswered', 'unjoined',
+    'opened', 'subject')
+  if r[1] ~= 'open' then return '' end
+  local done, dead, unanswered = tonumber(r[2] or 0), tonumber(r[3] or 0), tonumber(r[4] or 0)
+  local stream, verdict, reasons = 7, 'completed', '[]'
+  if dead + unanswered + tonumber(r[5] or 0) > 0 then
+    stream, verdict = 8, 'partial'
+    if done == 0 then stream, verdict = 9, 'failed' end
+    local list, all = {}, redis.call('HGETALL', KEYS[1])
+    for i = 1, #all, 2 do
+      if string.sub(all[i], 1, 1) == '!' then list[#list + 1] = all[i + 1] end
+    end
+    table.sort(list)
+    reasons = cjson.encode(list)
+  end
+  local closes = redis.call('HINCRBY', KEYS[1], 'closes', 1)
+  redis.call('HSET', KEYS[1], 'status', 'closed', 'verdict', verdict, 'closed', now)
+  note('closed', 'verdict', verdict, 'done', done, 'dead', dead, 'unanswered', unanswered)
+  redis.call('ZREM', KEYS[4], ARGV[1])
+  redis.call('ZADD', KEYS[5], now, ARGV[1])
+  redis.call('PEXPIREAT', KEYS[1], now + ARGV[2])
+  redis.call('PEXPIREAT', KEYS[3], now + ARGV[2])
+  redis.call('XADD', KEYS[stream], '*', 'specversion', '1.0', 'id', ARGV[1] .. ':' .. closes,
+    'source', 'antiphon', 'type', 'recovery.' .. verdict, 'subject', r[7],
+    'correlationid', ARGV[1], 'hops', closes, 'recorded', '1',
+    'data', string.format(
+      '{"opened_ms":%d,"closed_ms":%d,"done":%d,"dead":%d,"unanswered":%d,"reasons":%s}',
+      r[6], now, done, dead, unanswered, reasons))
+  return verdict
+end

@@ -1,0 +1,142 @@
+"""The reader of one consumer group: takes what it has room for, and never gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from antiphon.broker.faults import group_lost, passing, pause_s
+from antiphon.duration import milliseconds
+from antiphon.errors import AntiphonError
+from antiphon.telemetry.logging import get_logger
+
+Start = Callable[[str, str, Mapping[bytes, bytes]], None]
+"""Starts a delivery: stream, entry id, fields."""
+
+
+class Room:
+    """How many deliveries a handler may hold at once, and how many it holds."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._held = 0
+        self._freed = asyncio.Event()
+
+    @property
+    def free(self) -> int:
+        """How many more fit."""
+        return self.capacity - self._held
+
+    def take(self) -> None:
+        """One more delivery is held."""
+        self._held += 1
+
+    def give(self) -> None:
+        """A delivery is over."""
+        self._held -= 1
+        self._freed.set()
+
+    async def wait(self) -> None:
+        """Return once there is room."""
+        while self.free <= 0:
+            self._freed.clear()
+            await self._freed.wait()
+
+
+class Reader:
+    """Reads new entries of a group's streams into a worker."""
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        group: str,
+        consumer: str,
+        streams: list[str],
+        block: timedelta,
+        room: Room,
+        start: Start,
+        restore: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            client: a client of this reader's own, whose one connection may block.
+            group: the consumer group.
+            consumer: this worker's name in it.
+            streams: the streams' keys.
+            block: how long one read waits for entries.
+            room: how many deliveries fit.
+            start: called with each entry.
+            restore: called after trouble, with whether the group is lost: makes the group exist
+                again and takes up what a lost reply may have left pending with this consumer.
+        """
+        self._client = client
+        self._group = group
+        self._consumer = consumer
+        self._streams = streams
+        self._block_ms = milliseconds(block)
+        self._room = room
+        self._start = start
+        self._restore = restore
+        self._connection_id: int | None = None
+        self._stopping = False
+        self._log = get_logger()
+        self.progressed = time.monotonic()
+        """When a read last came back from the server, on the monotonic clock."""
+
+    async def run(self) -> None:
+        """Read until stopped."""
+        failures, lost = 0, False
+        while not self._stopping:
+            try:
+                if failures:
+                    await self._restore(lost)
+                    failures, lost = 0, False
+                    self._log.info("reader.restored", group=self._group)
+                await self._read()
+            except (RedisError, OSError, AntiphonError) as error:
+                failures += 1
+                lost = lost or group_lost(error)
+                self._connection_id = None
+                self._complain(error, lost=lost, failures=failures)
+                await asyncio.sleep(pause_s(failures))
+
+    async def stop(self, commands: Redis) -> None:
+        """Let the read under way return at once; no entry is lost, as its reply is awaited."""
+        self._stopping = True
+        if self._connection_id is not None:
+            await commands.execute_command("CLIENT", "UNBLOCK", self._connection_id, "TIMEOUT")
+
+    async def _read(self) -> None:
+        if self._connection_id is None:
+            self._connection_id = await self._client.client_id()
+        await self._room.wait()
+        if self._stopping:
+            return
+        # COUNT holds for each stream of the read, not for all of them together.
+        count = max(1, self._room.free // len(self._streams))
+        reply = await self._client.xreadgroup(
+            self._group,
+            self._consumer,
+            dict.fromkeys(self._streams, ">"),
+            count=count,
+            block=self._block_ms,
+        )
+        self.progressed = time.monotonic()
+        for stream, entries in reply or ():
+            key = stream.decode()
+            for entry_id, fields in entries:
+                self._start(key, entry_id.decode(), fields or {})
+
+    def _complain(self, error: Exception, *, lost: bool, failures: int) -> None:
+        wrong = isinstance(error, ResponseError) and not lost and not passing(error)
+        say = self._log.error if lost or wrong else self._log.warning
+        if failures == 1 or wrong:
+            event = "group.lost" if lost else "reader.failed"
+            say(event, group=self._group, consumer=self._consumer, error=str(error))

@@ -1,0 +1,73 @@
+"""The auditor: settles work that can never be done, so that no recovery stays open for ever."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from antiphon.broker.calls import is_failure
+from antiphon.broker.scripts import Call, script
+from antiphon.broker.session import Session
+from antiphon.delivery import INBOX
+from antiphon.duration import milliseconds
+from antiphon.telemetry.logging import get_logger
+
+_AT_ONCE = 100
+_UNHEARD = "?"
+
+
+class Auditor:
+    """Looks at the oldest open recoveries: is everything they wait for still to be had?"""
+
+    name = "auditor"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.every = max(2 * session.settings.lease, timedelta(seconds=1))
+        self._log = get_logger()
+
+    async def once(self) -> None:
+        """Audit, if it is this worker's turn."""
+        if not await self._session.takes_turn(self.name, self.every):
+            return
+        client, keys, settings = self._session.client, self._session.keys, self._session.settings
+        now_ms = int(time.time() * 1000)
+        oldest = await client.zrange(
+            keys.open_recoveries,
+            "-inf",
+            now_ms - milliseconds(settings.lease),
+            byscore=True,
+            offset=0,
+            num=_AT_ONCE,
+            withscores=True,
+        )
+        for raw_id, opened_ms in oldest:
+            correlation_id = raw_id.decode()
+            for member in await client.smembers(keys.outstanding(correlation_id)):
+                await self._audit(correlation_id, member.decode(), now_ms - int(opened_ms))
+
+    async def _audit(self, correlation_id: str, member: str, age_ms: int) -> None:
+        keys, settings = self._session.keys, self._session.settings
+        label, _, group = member.split("|", 2)
+        retention_ms = milliseconds(settings.record_retention)
+        record = keys.record(correlation_id, "")
+        if group == _UNHEARD:
+            if age_ms < milliseconds(settings.unheard_after):
+                return
+            why = f"nobody came to hear it within {settings.unheard_after}"
+            args = (correlation_id, retention_ms, member, why, int(is_failure(label)))
+            call = Call(script("resolve"), record, args)
+        else:
+            stream = keys.inbox(group) if label == INBOX else keys.events(label)
+            call = Call(
+                script("audit"), (*record, stream), (correlation_id, retention_ms, member)
+            )
+        settled, verdict = await self._session.gatherer.run(call)
+        if settled:
+            self._log.error(
+                "delivery.lost",
+                correlation_id=correlation_id,
+                group=group,
+                outstanding=member,
+                verdict=verdict.decode(),
+            )

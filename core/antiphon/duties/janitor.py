@@ -1,0 +1,65 @@
+"""The janitor: removes what nothing can need any more."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from antiphon.broker.groups import Group, all_registered
+from antiphon.broker.scripts import Call, script
+from antiphon.broker.session import Session
+from antiphon.duration import milliseconds
+from antiphon.telemetry.logging import get_logger
+from antiphon_events import event_types
+
+_SILENT = timedelta(hours=1)
+
+
+class Janitor:
+    """Removes dead consumers, trims streams below everything still readable, forgets old indexes."""
+
+    name = "janitor"
+    every = timedelta(minutes=1)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._log = get_logger()
+
+    async def once(self) -> None:
+        """Clean up, if it is this worker's turn."""
+        if not await self._session.takes_turn(self.name, self.every):
+            return
+        client, keys = self._session.client, self._session.keys
+        groups = await all_registered(client, keys)
+        for group in groups:
+            for stream in group.streams(keys).values():
+                await self._forget_consumers(group, stream)
+        await self._trim(groups)
+        await client.zremrangebyscore(
+            keys.closed_recoveries,
+            "-inf",
+            time.time() * 1000 - milliseconds(self._session.settings.record_retention),
+        )
+
+    async def _forget_consumers(self, group: Group, stream: str) -> None:
+        client, gatherer = self._session.client, self._session.gatherer
+        for consumer in await client.xinfo_consumers(stream, group.name):
+            if consumer["idle"] < milliseconds(_SILENT) or consumer["pending"]:
+                continue
+            args = (group.name, consumer["name"], milliseconds(_SILENT))
+            if await gatherer.run(Call(script("forget"), (stream,), args)):
+                name = consumer["name"].decode()
+                self._log.info("consumer.forgotten", group=group.name, consumer=name)
+
+    async def _trim(self, groups: list[Group]) -> None:
+        keys = self._session.keys
+        streams = {keys.events(kind) for kind in event_types()}
+        for group in groups:
+            streams.update(group.streams(keys).values())
+        keep_ms = milliseconds(self._session.settings.stream_retention)
+        for stream in sorted(streams):
+            if not await self._session.client.exists(stream):
+                continue
+            call = Call(script("trim"), (stream, keys.open_recoveries), (keep_ms,))
+            if removed := await self._session.gatherer.run(call):
+                self._log.info("stream.trimmed", stream=stream, removed=removed)

@@ -1,0 +1,70 @@
+"""Duties: small chores that any number of workers may do at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from datetime import timedelta
+from typing import Protocol
+
+from antiphon.errors import AntiphonError
+from antiphon.broker.faults import SERVER_ERRORS
+from antiphon.telemetry.logging import get_logger
+
+
+class Duty(Protocol):
+    """One chore."""
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+
+    @property
+    def every(self) -> timedelta:
+        """How often it is done."""
+
+    async def once(self) -> None:
+        """Do it once."""
+
+
+class Loop:
+    """Does one duty again and again, and survives its failures."""
+
+    def __init__(self, duty: Duty) -> None:
+        self.duty = duty
+        self.progressed = time.monotonic()
+        """When the duty last succeeded, on the monotonic clock."""
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._log = get_logger()
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=f"antiphon.{self.duty.name}")
+
+    def wake(self) -> None:
+        """Do the duty now rather than at its time."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """End, in the middle if need be: every duty's step is atomic on the server."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.duty.once()
+                self.progressed = time.monotonic()
+            except (AntiphonError, *SERVER_ERRORS) as error:
+                self._log.warning("duty.failed", duty=self.duty.name, error=str(error))
+            # Jitter keeps the workers of a cell from doing the same chore at the same instant.
+            pause = self.duty.every.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()

@@ -1,0 +1,226 @@
+"""The life of a delivery, from entry to outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import assert_never
+
+import orjson
+
+from antiphon.broker.calls import Calls, Lease
+from antiphon.broker.gather import Gatherer
+from antiphon.broker.replies import (
+    Admission,
+    Arrived,
+    Closed,
+    Duplicate,
+    NotOurs,
+    Run,
+    Waiting,
+    admission,
+)
+from antiphon.delivery import Delivery, receive
+from antiphon.duration import format_duration
+from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, TransientError
+from antiphon.flow.join import Joined, branch_name
+from antiphon.handler import Handler
+from antiphon.inflight import Flight
+from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often
+from antiphon.recovery import Recovery, current
+from antiphon.settler import Settler
+from antiphon.telemetry.logging import get_logger
+from antiphon_events import Event
+
+Invoke = Callable[[Event | Joined, Recovery, Delivery], Awaitable[object]]
+"""Calls a handler's function, directly or through FastStream."""
+
+
+class Executor:
+    """Runs the deliveries of one handler."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        invoke: Invoke,
+        *,
+        calls: Calls,
+        gatherer: Gatherer,
+        settler: Settler,
+        consumer: str,
+        max_payload_bytes: int,
+    ) -> None:
+        self.handler = handler
+        self._invoke = invoke
+        self._calls = calls
+        self._gatherer = gatherer
+        self._settler = settler
+        self._consumer = consumer
+        self._max_payload_bytes = max_payload_bytes
+        self._count = itertools.count(1)
+        self._log = get_logger()
+
+    async def deliver(
+        self, stream: str, label: str, entry_id: str, fields: Mapping[bytes, bytes], flight: Flight
+    ) -> None:
+        """Take one entry to its outcome."""
+        delivery = self._receive(stream, label, entry_id, fields)
+        if not delivery.wanted:
+            await self._gatherer.run(self._calls.skip(delivery))
+            return
+        owner = f"{self._consumer}#{next(self._count)}"
+        kept = _kept(delivery, fields) if self.handler.join else b""
+        reply = await self._gatherer.run(self._calls.admit(delivery, owner, kept))
+        admitted = admission(reply)
+        if isinstance(admitted, Run):
+            lease = Lease(delivery, owner, admitted.attempt, admitted.failures, admitted.token)
+            await self._run(lease, admitted, flight)
+        else:
+            self._hold(delivery, admitted)
+
+    def _receive(
+        self, stream: str, label: str, entry_id: str, fields: Mapping[bytes, bytes]
+    ) -> Delivery:
+        return receive(
+            self.handler,
+            stream=stream,
+            label=label,
+            entry_id=entry_id,
+            fields=fields,
+            max_payload_bytes=self._max_payload_bytes,
+        )
+
+    async def _run(self, lease: Lease, run: Run, flight: Flight) -> None:
+        flight.lease, flight.renewed = lease, time.monotonic()
+        recovery = self._recovery(lease)
+        current.set(recovery)
+        taken_over = {"taken_over_from": run.previous} if run.previous else {}
+        self._log.info("delivery.started", token=run.token, **taken_over)
+        started = time.monotonic()
+        outcome = await self._outcome(lease, run, recovery, flight)
+        flight.settling = True
+        await self._settler.settle(lease, outcome, int((time.monotonic() - started) * 1000))
+
+    async def _outcome(
+        self, lease: Lease, run: Run, recovery: Recovery, flight: Flight
+    ) -> Outcome:
+        """Run the handler, and say what its result or error means."""
+        delivery, timeout = lease.delivery, self.handler.timeout
+        limit = asyncio.timeout(timeout.total_seconds() if timeout else None)
+        try:
+            if delivery.flaw is not None:
+                raise delivery.flaw
+            if crashed_too_often(attempt=lease.attempt, failures=lease.failures):
+                raise RecoveryExhausted(
+                    f"{lease.attempt - 1 - lease.failures} workers died while they handled it"
+                )
+            async with limit:
+                result = await self._invoke(self._argument(delivery, run), recovery, delivery)
+            return Done((*_events(result, self.handler), *recovery.published))
+        except asyncio.CancelledError:
+            if flight.lost:
+                return Abandoned()
+            if flight.stopping:
+                return Released()
+            raise
+        except TimeoutError as error:
+            if timeout is None or not limit.expired():
+                return self._settler.judge(lease, error)
+            late = TransientError(f"timed out after {format_duration(timeout)}")
+            return self._settler.judge(lease, late)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a verdict
+            return self._settler.judge(lease, error)
+
+    def _argument(self, delivery: Delivery, run: Run) -> Event | Joined:
+        if self.handler.join is None:
+            if delivery.event is None:
+                raise PermanentError("the delivery has no event")
+            return delivery.event
+        order = [branch_name(branch) for branch in self.handler.join.branches]
+        arrived = sorted(run.branches, key=order.index)
+        return Joined(tuple(self._branch(run.branches[name]) for name in arrived))
+
+    def _branch(self, kept: bytes) -> Event:
+        label, entry_id, stream, fields = orjson.loads(kept)
+        raw = {name.encode(): value.encode() for name, value in fields.items()}
+        event = self._receive(stream, label, entry_id, raw).event
+        if event is None:
+            raise PermanentError(f"the branch kept from {stream} {entry_id} cannot be read back")
+        return event
+
+    def _recovery(self, lease: Lease) -> Recovery:
+        d, e, timeout = lease.delivery, lease.delivery.envelope, self.handler.timeout
+
+        async def report(fraction: float, message: str) -> None:
+            reply = await self._gatherer.run(self._calls.progress(lease, fraction, message))
+            if reply[0] != 1:
+                raise LeaseLost
+            self._log.info("delivery.progress", fraction=fraction, message=message)
+
+        return Recovery(
+            e,
+            attempt=lease.attempt,
+            token=lease.token,
+            deadline=datetime.now(UTC) + timeout if timeout else None,
+            reporter=report,
+            log_fields=self._log_fields(d, lease.attempt),
+        )
+
+    def _log_fields(self, d: Delivery, attempt: int | None = None) -> dict[str, object]:
+        e = d.envelope
+        return {
+            "correlation_id": e.correlation_id,
+            "causation_id": e.causation_id,
+            "event_id": e.id,
+            "event_type": e.type,
+            "subject": e.subject,
+            "service": self.handler.service,
+            "handler": self.handler.name,
+            "group": self.handler.group,
+            "consumer": self._consumer,
+            "entry_id": d.entry_id,
+            "attempt": attempt,
+        }
+
+    def _hold(self, delivery: Delivery, held: Admission) -> None:
+        """Say why a delivery does not run."""
+        log, verdict = self._log.bind(**self._log_fields(delivery)), ""
+        match held:
+            case Duplicate(of, verdict):
+                log.info("delivery.duplicate", of=of, key=delivery.key)
+            case Waiting(of, due_ms):
+                log.info("delivery.waiting", of=of, due_ms=due_ms, key=delivery.key)
+            case Arrived(have, need, verdict):
+                log.info("delivery.joined", have=have, need=need)
+            case Closed():
+                log.debug("delivery.closed")
+            case NotOurs():
+                log.info("delivery.not_ours")
+            case Run():
+                raise AssertionError(held)
+            case _:
+                assert_never(held)
+        if verdict:
+            log.info("recovery.closed", verdict=verdict)
+
+
+def _events(result: object, handler: Handler) -> Iterator[Event]:
+    """The events a handler returned: one, several, or none."""
+    if result is None:
+        return
+    several = isinstance(result, list | tuple)
+    for event in result if several else [result]:
+        if not isinstance(event, Event):
+            raise PermanentError(
+                f"{handler.group} returned {event!r}: return an event, several in a list, or None"
+            )
+        yield event
+
+
+def _kept(delivery: Delivery, fields: Mapping[bytes, bytes]) -> bytes:
+    """A branch of a join as the record keeps it: all that is needed to read it again."""
+    text = {name.decode(errors="replace"): v.decode(errors="replace") for name, v in fields.items()}
+    return orjson.dumps([delivery.label, delivery.entry_id, delivery.stream, text])

@@ -1,0 +1,94 @@
+"""Joins: one reaction to several events of the same recovery, in whatever order they arrive.
+
+A join is durable: each branch is kept in the recovery's record when it arrives, so neither a
+restart nor a late deployment loses it, and the join fires once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from antiphon.errors import ConfigurationError
+from antiphon_events import Event, Selector
+
+E = TypeVar("E", bound=Event)
+Choice = type[Event] | Selector
+
+
+def selector(choice: Choice) -> Selector:
+    """A selector as it is, or the selector of every event of a type."""
+    return choice if isinstance(choice, Selector) else Selector(choice)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Which events a handler waits for, and how many of them it needs."""
+
+    needed: int
+    branches: tuple[Selector, ...]
+
+    def __post_init__(self) -> None:
+        names = [branch_name(branch) for branch in self.branches]
+        if len(set(names)) != len(names):
+            raise ConfigurationError(
+                f"two branches of a join are the same: {sorted(names)}; tell them apart by subject"
+            )
+        if not 1 <= self.needed <= len(names):
+            raise ConfigurationError(
+                f"a join of {len(names)} branches cannot need {self.needed} of them"
+            )
+
+
+class Joined:
+    """The events that completed a join.
+
+    `joined[CacheWarmed]` is the one event of that type; iterate for all of them.
+    """
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: tuple[Event, ...]) -> None:
+        self._events = events
+
+    def __getitem__(self, kind: type[E]) -> E:
+        """The one event of a type.
+
+        Raises:
+            LookupError: no such event arrived, or more than one did (then use `of`).
+        """
+        found = self.of(kind)
+        if len(found) != 1:
+            raise LookupError(f"the join holds {len(found)} events of type {kind.type!r}, not one")
+        return found[0]
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def of(self, kind: type[E]) -> tuple[E, ...]:
+        """Every event of a type, in the order of their branches."""
+        return tuple(cast("E", event) for event in self._events if isinstance(event, kind))
+
+
+def all_of(*choices: Choice) -> Join:
+    """React once every one of these events has arrived in a recovery."""
+    return Join(len(choices), tuple(selector(c) for c in choices))
+
+
+def any_of(*choices: Choice) -> Join:
+    """React once, to the first of these events that arrives in a recovery."""
+    return Join(1, tuple(selector(c) for c in choices))
+
+
+def n_of(needed: int, *choices: Choice) -> Join:
+    """React once `needed` of these events have arrived in a recovery."""
+    return Join(needed, tuple(selector(c) for c in choices))
+
+
+def branch_name(branch: Selector) -> str:
+    """A name that stays the same when branches are reordered in the code."""
+    return f"{branch.event.type}@{','.join(sorted(branch.subjects)) or '*'}"

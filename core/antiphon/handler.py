@@ -1,0 +1,132 @@
+"""A handler: one reaction of one service, as read from its function's signature."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Union
+
+from antiphon.errors import ConfigurationError
+from antiphon.flow.join import Join
+from antiphon.recovery import Recovery
+from antiphon.retry import Retry
+from antiphon_events import Event, Selector
+
+Key = str | Callable[[Any], str]
+"""The idempotency key of an effect: a format string over the event's fields, or a function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """Everything known about a handler before it runs."""
+
+    service: str
+    name: str
+    function: Callable[..., Any]
+    selectors: tuple[Selector, ...]
+    join: Join | None
+    retry: Retry
+    timeout: timedelta | None
+    key: Key | None
+    concurrency: int | None
+    signature: Signature
+    kinds: dict[str, type[Event]] = field(init=False)
+    """The event class of each type it reads."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", {s.event.type: s.event for s in self.selectors})
+
+    @property
+    def group(self) -> str:
+        """The consumer group, one per handler."""
+        return f"{self.service}.{self.name}"
+
+    @property
+    def location(self) -> str:
+        """Where its code is: file and line."""
+        code = inspect.unwrap(self.function).__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
+    def effect(self, event: Event, event_id: str) -> str:
+        """The idempotency key of reacting to this event.
+
+        Raises:
+            ConfigurationError: the key's format names a field the event has not.
+        """
+        if self.key is None:
+            return event_id
+        if callable(self.key):
+            return self.key(event)
+        try:
+            return self.key.format(**dict(event), subject=event.subject, id=event_id)
+        except (KeyError, IndexError) as error:
+            raise ConfigurationError(
+                f"{self.group}: key {self.key!r} names {error}, which {event.type} has not"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a function takes and gives."""
+
+    event: str
+    """The name of the parameter that takes the event."""
+    recovery: str | None
+    """The name of the parameter that takes the recovery, if any."""
+    injected: tuple[str, ...]
+    """The parameters FastStream fills in."""
+    completions: tuple[type[Event], ...]
+    """The event types it can return, in the order written."""
+    is_async: bool
+
+
+def read_signature(function: Callable[..., Any]) -> Signature:
+    """Read a handler's parameters and completions from its annotations.
+
+    Raises:
+        ConfigurationError: it takes no event, or its annotations cannot be resolved.
+    """
+    where = f"{function.__module__}.{function.__qualname__}"
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise ConfigurationError(
+            f"{where}: {error}: annotations must name things its module imports"
+        ) from error
+    parameters = inspect.signature(function).parameters
+    recovery = next((name for name in parameters if hints.get(name) is Recovery), None)
+    others = [name for name in parameters if name != recovery]
+    injected = tuple(name for name in others if _is_injected(parameters[name], hints.get(name)))
+    takes = [name for name in others if name not in injected]
+    if not takes:
+        raise ConfigurationError(f"{where}: a handler takes the event as its first parameter")
+    if len(takes) > 1:
+        raise ConfigurationError(
+            f"{where}: {', '.join(takes[1:])} can be filled by nobody: a handler takes the event, "
+            "the Recovery, and what Depends or Context provide"
+        )
+    return Signature(
+        event=takes[0],
+        recovery=recovery,
+        injected=injected,
+        completions=tuple(dict.fromkeys(_events_in(hints.get("return")))),
+        is_async=inspect.iscoroutinefunction(inspect.unwrap(function)),
+    )
+
+
+def _is_injected(parameter: inspect.Parameter, hint: object) -> bool:
+    return parameter.default is not inspect.Parameter.empty or (
+        typing.get_origin(hint) is typing.Annotated
+    )
+
+
+def _events_in(hint: object) -> Iterable[type[Event]]:
+    if isinstance(hint, type) and issubclass(hint, Event):
+        yield hint
+    elif typing.get_origin(hint) in {Union, types.UnionType, list, tuple, typing.Annotated}:
+        for part in typing.get_args(hint):
+            yield from _events_in(part)

@@ -1,0 +1,109 @@
+"""Every Redis key, named in one place; `docs/reference/keys.md` lists them with type and lifetime.
+
+All keys of a cell share one hash tag, so a cell lives in one cluster slot and every script is atomic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from antiphon.errors import ConfigurationError
+
+CLOSING_TYPES = ("recovery.completed", "recovery.partial", "recovery.failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key names of one cell.
+
+    Raises:
+        ConfigurationError: the cell's name is empty or holds a brace, a colon or a space.
+    """
+
+    cell: str
+    prefix: str = field(init=False)
+    open_recoveries: str = field(init=False)
+    closed_recoveries: str = field(init=False)
+    fence: str = field(init=False)
+    dead: str = field(init=False)
+    groups: str = field(init=False)
+    closings: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not self.cell or any(c in "{}: \t\r\n" for c in self.cell):
+            raise ConfigurationError(
+                f"cell {self.cell!r} is not a name: use letters, digits, dots and dashes"
+            )
+        prefix = f"{{{self.cell}}}:"
+        for name, value in (
+            ("prefix", prefix),
+            ("open_recoveries", f"{prefix}recoveries:open"),
+            ("closed_recoveries", f"{prefix}recoveries:closed"),
+            ("fence", f"{prefix}fence"),
+            ("dead", f"{prefix}dead"),
+            ("groups", f"{prefix}groups"),
+            ("closings", tuple(f"{prefix}events:{t}" for t in CLOSING_TYPES)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def events(self, event_type: str) -> str:
+        """The stream of one event type."""
+        return f"{self.prefix}events:{event_type}"
+
+    def inbox(self, group: str) -> str:
+        """The stream of entries addressed to one group alone (replayed dead letters)."""
+        return f"{self.prefix}inbox:{group}"
+
+    def subscribers(self, event_type: str, subject: str | None = None) -> str:
+        """The set of groups that react to a type, about any subject or about one."""
+        suffix = "" if subject is None else f":{subject}"
+        return f"{self.prefix}subscribers:{event_type}{suffix}"
+
+    def due(self, group: str) -> str:
+        """The deliveries of a group that wait for an instant."""
+        return f"{self.prefix}due:{group}"
+
+    def idempotency(self, group: str, key: str) -> str:
+        """The state of one effect: who claimed it, who finished it."""
+        return f"{self.prefix}key:{group}:{key}"
+
+    def join(self, group: str, correlation_id: str) -> str:
+        """The branches of a join that have arrived in one recovery."""
+        return f"{self.prefix}join:{group}:{correlation_id}"
+
+    def published(self, event_id: str) -> str:
+        """The entry an event id was published as, so that publishing can be repeated."""
+        return f"{self.prefix}published:{event_id}"
+
+    def recovery(self, correlation_id: str) -> str:
+        """The summary of one recovery."""
+        return f"{self.prefix}recovery:{correlation_id}"
+
+    def outstanding(self, correlation_id: str) -> str:
+        """The work one recovery still waits for."""
+        return f"{self.prefix}outstanding:{correlation_id}"
+
+    def ledger(self, correlation_id: str) -> str:
+        """The durable story of one recovery."""
+        return f"{self.prefix}ledger:{correlation_id}"
+
+    def subject_recoveries(self, subject: str) -> str:
+        """The recoveries of one subject, by the instant they opened."""
+        return f"{self.prefix}recoveries:subject:{subject}"
+
+    def turn(self, duty: str) -> str:
+        """Whose turn a duty is that one worker does for the whole cell."""
+        return f"{self.prefix}turn:{duty}"
+
+    def record(self, correlation_id: str, subject: str) -> tuple[str, ...]:
+        """The nine keys of a recovery's record, in the order every script expects them."""
+        prefix = self.prefix
+        return (
+            f"{prefix}recovery:{correlation_id}",
+            f"{prefix}outstanding:{correlation_id}",
+            f"{prefix}ledger:{correlation_id}",
+            self.open_recoveries,
+            self.closed_recoveries,
+            f"{prefix}recoveries:subject:{subject}",
+            *self.closings,
+        )

@@ -1,0 +1,83 @@
+"""What a delivery ended as. A handler's result or error becomes one of these, in one place."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from antiphon.errors import PermanentError, Superseded, TransientError
+from antiphon.retry import Retry
+from antiphon_events import Event
+
+_MOST_CRASHES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step succeeded; its events are published in the commit."""
+
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The step failed and is tried again after `delay`."""
+
+    delay: timedelta
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The step failed for good; its entry becomes a dead letter."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The worker stops; another may start the step at once, and no attempt is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The lease was lost; whoever holds it now decides."""
+
+
+Outcome = Done | Retrying | Dead | Released | Abandoned
+
+
+def judge(error: BaseException, *, failures: int, retry: Retry, chance: random.Random) -> Outcome:
+    """Decide what follows from an error.
+
+    Args:
+        error: what the handler raised. Unknown exceptions count as transient.
+        failures: failed attempts before this one.
+        retry: the handler's policy.
+        chance: where jitter comes from.
+    """
+    text = describe(error)
+    if isinstance(error, Superseded):
+        return Abandoned()
+    if isinstance(error, PermanentError):
+        return Dead(text)
+    if failures + 1 >= retry.attempts:
+        return Dead(text)
+    asked = error.retry_after if isinstance(error, TransientError) else None
+    return Retrying(retry.delay(failures + 1, chance) if asked is None else asked, text)
+
+
+def crashed_too_often(*, attempt: int, failures: int) -> bool:
+    """Whether workers died under this delivery more often than chance explains.
+
+    Every start that did not end as a failure ended with its worker.
+    """
+    return attempt - 1 - failures >= _MOST_CRASHES
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line: its class and its message, cut to a length fit for a record."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if len(text) <= 500 else text[:499] + "…"  # noqa: PLR2004

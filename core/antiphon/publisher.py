@@ -1,0 +1,139 @@
+"""Publishing from outside a handler: how a recovery begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from antiphon.broker.calls import publish_call
+from antiphon.broker.connection import connect
+from antiphon.broker.gather import Gatherer
+from antiphon.errors import PermanentError
+from antiphon.keys import Keys
+from antiphon.recovery import current
+from antiphon.settings import Settings
+from antiphon.telemetry.logging import get_logger
+from antiphon_events import Envelope, Event, Failure, uuid7
+
+_PATIENCE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where an event went."""
+
+    correlation_id: str
+    """The recovery it belongs to: what to trace."""
+    event_id: str
+    entry_id: str
+    """Its entry in the stream of its type."""
+    repeated: bool
+    """Whether the same event had been published before; then nothing was written now."""
+
+
+class Publisher:
+    """Publishes events, each once, however often publishing is repeated.
+
+    Use it as an async context manager, or close it.
+    Publishing many events concurrently gathers them into few round trips.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, source: str = "publisher") -> None:
+        self._settings = settings or Settings()
+        self._source = source
+        self._keys = Keys(self._settings.cell)
+        self._client = connect(self._settings)
+        self._gatherer = Gatherer(self._client, patience=_PATIENCE)
+        self._log = get_logger()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        await self._gatherer.aclose()
+        await self._client.aclose()
+
+    def prepare(
+        self,
+        event: Event,
+        *,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Envelope:
+        """Give an event its envelope: the ids under which publishing it can be repeated."""
+        event_id, running = uuid7(), current.get()
+        if running is not None and correlation_id is None:
+            correlation_id, causation_id = running.correlation_id, causation_id or running.event_id
+        return Envelope(
+            id=event_id,
+            source=self._source,
+            type=event.type,
+            subject=event.subject,
+            time=datetime.now(UTC),
+            version=event.version,
+            correlation_id=correlation_id or event_id,
+            causation_id=causation_id,
+            idempotency_key=idempotency_key,
+            hops=running.envelope.hops + 1 if running is not None else 0,
+        )
+
+    async def publish(
+        self,
+        event: Event,
+        *,
+        envelope: Envelope | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """Publish an event; without a correlation id it opens a recovery of its own.
+
+        Inside a handler it joins the handler's recovery, at once and not with the commit:
+        prefer returning events, or `Recovery.publish`.
+
+        Args:
+            event: what happened.
+            envelope: the envelope of an earlier, uncertain try: publishing the same event again
+                writes it only if it has not been written.
+            correlation_id: the recovery it belongs to.
+            causation_id: the event that caused it.
+            idempotency_key: the name of the effect it asks for.
+
+        Raises:
+            StreamUnavailable: the server could not be reached for ten seconds. Whether the event
+                was written is unknown; repeat with the same envelope.
+            PermanentError: the event is larger than any handler would read.
+        """
+        envelope = envelope or self.prepare(
+            event,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            idempotency_key=idempotency_key,
+        )
+        data = event.data_json()
+        if len(data) > self._settings.max_payload_bytes:
+            raise PermanentError(
+                f"{event.type}: its data is {len(data):,} bytes, and "
+                f"{self._settings.max_payload_bytes:,} are allowed (ANTIPHON_MAX_PAYLOAD_BYTES)"
+            )
+        failure = isinstance(event, Failure)
+        call = publish_call(self._keys, self._settings, envelope, data, failure=failure)
+        entry, written = await self._gatherer.run(call)
+        receipt = Receipt(envelope.correlation_id, envelope.id, entry.decode(), repeated=not written)
+        if written:
+            self._log.info(
+                "event.published",
+                correlation_id=receipt.correlation_id,
+                causation_id=envelope.causation_id,
+                event_id=receipt.event_id,
+                event_type=event.type,
+                subject=event.subject,
+                entry_id=receipt.entry_id,
+            )
+        return receipt

@@ -1,0 +1,88 @@
+"""The recovery a handler takes part in, as the handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from datetime import datetime
+
+from antiphon_events import Envelope, Event
+
+Reporter = Callable[[float, str], Awaitable[None]]
+
+current: ContextVar[Recovery | None] = ContextVar("antiphon_recovery", default=None)
+"""The recovery whose delivery runs in this task, so that log lines and publishers find it."""
+
+
+class Recovery:
+    """One delivery's place in its recovery.
+
+    Handed to a handler that asks for it by annotation.
+    Correlation and causation of whatever is published through it are set by the framework.
+    """
+
+    __slots__ = (
+        "_published", "_reporter", "attempt", "deadline", "envelope", "log_fields", "token",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        *,
+        attempt: int,
+        token: int,
+        deadline: datetime | None = None,
+        reporter: Reporter | None = None,
+        log_fields: dict[str, object] | None = None,
+    ) -> None:
+        self.envelope = envelope
+        self.attempt = attempt
+        """Counts from 1 and includes the first try."""
+        self.token = token
+        """The fencing token: larger for every later attempt, on any worker.
+
+        Give it to the target of the effect, and let the target refuse a smaller one.
+        """
+        self.deadline = deadline
+        """The instant (UTC) at which this attempt is cancelled; None without a timeout."""
+        self.log_fields = log_fields or {}
+        self._reporter = reporter
+        self._published: list[Event] = []
+
+    @property
+    def correlation_id(self) -> str:
+        """The one id everything in this recovery shares."""
+        return self.envelope.correlation_id
+
+    @property
+    def event_id(self) -> str:
+        """The event being handled; the causation id of what the handler publishes."""
+        return self.envelope.id
+
+    @property
+    def subject(self) -> str:
+        """What the event is about."""
+        return self.envelope.subject
+
+    @property
+    def published(self) -> tuple[Event, ...]:
+        """What `publish` has added to the outcome so far."""
+        return tuple(self._published)
+
+    def publish(self, event: Event) -> None:
+        """Add an event to the outcome: it is published in the commit, or not at all."""
+        if not isinstance(event, Event):
+            raise TypeError(f"{event!r} is not an Event")
+        self._published.append(event)
+
+    async def progress(self, fraction: float, message: str = "") -> None:
+        """Note in the record how far the step has come, from 0.0 to 1.0.
+
+        Raises:
+            ValueError: the fraction is not between 0 and 1.
+            LeaseLost: somebody else holds the delivery now; stop.
+        """
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"progress {fraction!r} is not a fraction from 0.0 to 1.0")
+        if self._reporter is not None:
+            await self._reporter(fraction, message)

@@ -1,0 +1,159 @@
+"""A service: its name, its handlers, and the application that hosts them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+from antiphon.broker.hosting import App, Broker, new_app, new_broker, subscribe
+from antiphon.duration import duration
+from antiphon.errors import ConfigurationError
+from antiphon.flow.join import Choice, Join, selector
+from antiphon.handler import Handler, Key, read_signature
+from antiphon.keys import Keys
+from antiphon.publisher import Publisher, Receipt
+from antiphon.retry import Retry
+from antiphon.settings import Settings
+from antiphon.worker import Worker
+from antiphon_events import Event, Selector
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Service:
+    """One service and its recovery handlers.
+
+    Example:
+        >>> from antiphon import Recovery, Service
+        >>> from antiphon_events import ServiceFailed, ServiceRestarted
+        >>> api = Service("orders-api")
+        >>> @api.on(ServiceFailed.about("orders-api"))
+        ... async def restart(failed: ServiceFailed, recovery: Recovery) -> ServiceRestarted:
+        ...     return ServiceRestarted(subject=failed.subject)
+
+    Raises:
+        ConfigurationError: the name is not fit for a consumer group.
+    """
+
+    def __init__(
+        self, name: str, *, settings: Settings | None = None, broker: Broker | None = None
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"service {name!r} is not a name: use letters, digits, dashes and underscores"
+            )
+        self.name = name
+        self._given_settings = settings
+        self._given_broker = broker
+        self._handlers: dict[str, Handler] = {}
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """Its handlers, in the order they were defined."""
+        return tuple(self._handlers.values())
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings it runs with; read from the environment when first needed."""
+        return self._given_settings or Settings()
+
+    @cached_property
+    def worker(self) -> Worker:
+        """Runs the handlers while the broker is started."""
+        return Worker(self.settings)
+
+    @cached_property
+    def broker(self) -> Broker:
+        """The FastStream broker whose subscribers the handlers are."""
+        broker = self._given_broker or new_broker(self.settings)
+        for handler in self._handlers.values():
+            subscribe(handler, self.worker, broker, Keys(self.settings.cell))
+        return broker
+
+    @cached_property
+    def app(self) -> App:
+        """The FastStream application; `faststream run module:service.app` runs it."""
+        return new_app(self.broker, self.name, self.settings)
+
+    def on(
+        self,
+        *choices: Choice | Join,
+        retry: Retry | None = None,
+        timeout: str | timedelta | None = "5m",
+        key: Key | None = None,
+        concurrency: int | None = None,
+    ) -> Callable[[F], F]:
+        """React to events: the decorated function becomes a handler of this service.
+
+        The function may be async, or sync and is then run in a thread.
+        What it returns is published with the outcome: one event, a list of events, or None.
+
+        Args:
+            *choices: event types or selectors, any of which it reacts to; or one join.
+            retry: when to try again; five attempts unless given.
+            timeout: how long an attempt may take; None for ever.
+            key: the idempotency key of the effect: a format string over the event's fields such
+                as ``"{subject}:{incident}"``, or a function of the event. The event id unless
+                given.
+            concurrency: how many deliveries may run at once in one process.
+
+        Raises:
+            ConfigurationError: the function's signature, or a value given here, makes no sense.
+        """
+        join = choices[0] if len(choices) == 1 and isinstance(choices[0], Join) else None
+        selectors = join.branches if join else _selectors(choices)
+
+        def register(function: F) -> F:
+            name = function.__name__
+            if name in self._handlers:
+                raise ConfigurationError(
+                    f"{self.name} has a handler {name!r} already; a handler's name is its "
+                    "consumer group, so give this one another"
+                )
+            handler = Handler(
+                service=self.name,
+                name=name,
+                function=function,
+                selectors=selectors,
+                join=join,
+                retry=retry or Retry(),
+                timeout=duration(timeout) if timeout is not None else None,
+                key=key,
+                concurrency=concurrency,
+                signature=read_signature(function),
+            )
+            self._handlers[name] = handler
+            if "broker" in self.__dict__:
+                subscribe(handler, self.worker, self.broker, Keys(self.settings.cell))
+            return function
+
+        return register
+
+    async def publish(self, event: Event) -> Receipt:
+        """Publish an event in this service's name; see `Publisher.publish`."""
+        async with Publisher(self.settings, source=self.name) as publisher:
+            return await publisher.publish(event)
+
+    async def start(self) -> None:
+        """Start the handlers in this event loop."""
+        await self.broker.start()
+
+    async def stop(self) -> None:
+        """Stop them: let deliveries finish within the drain limit, hand the rest back."""
+        await self.broker.stop()
+
+
+def _selectors(choices: tuple[Choice | Join, ...]) -> tuple[Selector, ...]:
+    if not choices:
+        raise ConfigurationError("a handler reacts to at least one type of event")
+    selectors = []
+    for choice in choices:
+        if isinstance(choice, Join):
+            raise ConfigurationError("a handler has one join, and nothing beside it")
+        selectors.append(selector(choice))
+    return tuple(selectors)

@@ -1,0 +1,186 @@
+"""How this process runs, from ``ANTIPHON_…`` environment variables or keyword arguments.
+
+Settings are read once, checked as a whole, and never change: a process either starts with values
+that make sense together, or does not start.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from antiphon.duration import Duration, format_duration
+from antiphon.errors import ConfigurationError
+
+ENV_PREFIX = "ANTIPHON_"
+
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+_SHORTEST_LEASE = timedelta(milliseconds=200)
+_LARGEST_PAYLOAD_BYTES = 64 * 1024 * 1024
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def _plain_name(name: str) -> str:
+    # Names become parts of Redis keys, where ":" separates and "{}" tag.
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a name: use 1 to 128 of A-Z a-z 0-9 . _ -")
+    return name
+
+
+def _at_least(shortest: timedelta) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if value < shortest:
+            raise ValueError(
+                f"{format_duration(value)} is too short: at least {format_duration(shortest)}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+_Name = Annotated[str, AfterValidator(_plain_name)]
+_Positive = Annotated[Duration, _at_least(timedelta(milliseconds=1))]
+_LowerCase = BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
+
+
+class Settings(BaseSettings):
+    """Everything a publisher, a worker or a command needs to know about its surroundings.
+
+    Raises:
+        ConfigurationError: A value is wrong, or two values contradict each other. The message is
+            one line and names each setting with its value and what is allowed.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+
+    redis_url: Annotated[str | None, Field(repr=False)] = None
+    """The Redis server: ``redis://``, ``rediss://`` or ``unix://``. None: look for a local one."""
+
+    cell: _Name = "antiphon"
+    """The namespace: every key begins with it, in braces, and so lives in one hash slot."""
+
+    consumer: _Name | None = None
+    """This worker's name in its consumer groups. None: a unique one from host, pid and chance."""
+
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Deliveries that run at once, per handler."""
+
+    lease: Annotated[Duration, _at_least(_SHORTEST_LEASE)] = timedelta(seconds=30)
+    """How long a worker may be silent before its deliveries are claimed by another."""
+
+    claim_every: _Positive = Field(default_factory=lambda values: values["lease"] / 2)
+    """How often a worker looks for deliveries to claim. Half the lease unless given."""
+
+    block: _Positive = timedelta(seconds=10)
+    """How long one read waits for new entries."""
+
+    drain: Duration = timedelta(seconds=30)
+    """How long a stopping worker lets deliveries finish before it hands them back."""
+
+    unheard_after: _Positive = timedelta(hours=1)
+    """How long an event that no handler answers holds its recovery open."""
+
+    key_retention: _Positive = timedelta(hours=24)
+    """How long an idempotency key is remembered after the work was done."""
+
+    record_retention: _Positive = timedelta(days=7)
+    """How long the record of a recovery is kept after it closed."""
+
+    stream_retention: _Positive = timedelta(hours=24)
+    """How long an event stays in its stream once nothing can need it any more."""
+
+    max_payload_bytes: Annotated[int, Field(ge=2, le=_LARGEST_PAYLOAD_BYTES)] = 262_144
+    """The largest ``data`` of an event, in bytes of JSON."""
+
+    log_format: Annotated[Literal["json", "console"], _LowerCase] = "json"
+    """One JSON object per line, or lines for people."""
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _LowerCase] = "info"
+    """The least severe level that is logged."""
+
+    insecure: bool = False
+    """Allow a server on another machine without TLS and a password."""
+
+    allow_eviction: bool = False
+    """Work on a server that may throw keys away when its memory runs out."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_scheme(cls, url: str | None) -> str | None:
+        scheme, separator, _ = (url or "").partition("://")
+        if url is not None and not (separator and scheme in _REDIS_SCHEMES):
+            # The URL may hold a password: name what is allowed, never the value.
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.key_retention <= self.lease:
+            raise ValueError(
+                f"key_retention {format_duration(self.key_retention)} must be longer than "
+                f"lease {format_duration(self.lease)}: a claimed delivery would find its "
+                "idempotency key forgotten and do the work twice"
+            )
+        if self.claim_every > self.key_retention:
+            raise ValueError(
+                f"claim_every {format_duration(self.claim_every)} must not exceed "
+                f"key_retention {format_duration(self.key_retention)}: a delivery would be "
+                "claimed after its idempotency key was forgotten"
+            )
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            # `from None`: pydantic's own text repeats the input, which may hold a password.
+            raise ConfigurationError(_explanation(error)) from None
+
+
+def _explanation(error: ValidationError) -> str:
+    """Write pydantic's errors as one line of plain words."""
+    # A default that could not be computed from a wrong value is an echo of that value's own error.
+    problems = [
+        _problem(detail)
+        for detail in error.errors(include_url=False)
+        if detail["type"] != "default_factory_not_called"
+    ]
+    return "wrong settings: " + "; ".join(problems)
+
+
+def _problem(detail: ErrorDetails) -> str:
+    if not detail["loc"]:
+        return str(detail["ctx"]["error"])
+    name = str(detail["loc"][0])
+    where = f"{name} ({ENV_PREFIX}{name.upper()})"
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{name}: there is no such setting"
+        case "value_error":
+            return f"{where}: {detail['ctx']['error']}"
+        case _ if name == "redis_url":  # may hold a password
+            return f"{where}: {detail['msg']}"
+        case _:
+            return f"{where}: {detail['input']!r} is refused: {detail['msg']}"

@@ -1,0 +1,108 @@
+"""Outcomes become Redis commands here, and nowhere else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import assert_never
+
+from antiphon.broker.calls import Calls, Lease, Outgoing
+from antiphon.broker.faults import ScriptFailed
+from antiphon.broker.gather import Gatherer
+from antiphon.broker.replies import Committed, settlement
+from antiphon.broker.scripts import Call
+from antiphon.duration import milliseconds
+from antiphon.outcome import Abandoned, Dead, Done, Outcome, Released, Retrying, judge
+from antiphon.telemetry.logging import get_logger
+from antiphon_events import Envelope, Event, Failure, uuid7
+
+Wake = Callable[[float], None]
+"""Told in how many seconds a delivery of this worker is due again."""
+
+
+class Settler:
+    """Commits, postpones, buries or hands back; says in the log which it was."""
+
+    def __init__(self, calls: Calls, gatherer: Gatherer, wake: Wake) -> None:
+        self._calls = calls
+        self._gatherer = gatherer
+        self._wake = wake
+        self._chance = random.Random()  # noqa: S311 - jitter, not secrets
+        self._log = get_logger()
+
+    def judge(self, lease: Lease, error: BaseException) -> Outcome:
+        """Say what follows from a handler's error."""
+        retry = lease.delivery.handler.retry
+        return judge(error, failures=lease.failures, retry=retry, chance=self._chance)
+
+    async def settle(self, lease: Lease, outcome: Outcome, spent_ms: int) -> None:
+        """Write the outcome; a commit Redis refuses is a failure of the step."""
+        try:
+            await self._write(lease, outcome, spent_ms)
+        except ScriptFailed as error:
+            await self._write(lease, self.judge(lease, error), spent_ms)
+
+    async def _write(self, lease: Lease, outcome: Outcome, ms: int) -> None:
+        match outcome:
+            case Done(events):
+                await self._commit(lease, events, ms)
+            case Retrying(delay, error):
+                delay_ms = milliseconds(delay)
+                call = self._calls.postpone(lease, ms, delay_ms=delay_ms, error=error)
+                if done := await self._run(call):
+                    due_ms = int(done.detail[0]) if done.detail else None
+                    self._wake(delay.total_seconds())
+                    self._log.warning("delivery.retried", duration_ms=ms, error=error, due_ms=due_ms)
+            case Dead(error):
+                if done := await self._run(self._calls.bury(lease, ms, error)):
+                    dead = done.detail[0] if done.detail else None
+                    self._log.error("delivery.died", duration_ms=ms, error=error, dead_entry=dead)
+                    self.say_closed(done.verdict)
+            case Released():
+                if await self._run(self._calls.release(lease, ms)):
+                    self._log.info("delivery.released", duration_ms=ms)
+            case Abandoned():
+                self._log.warning("delivery.refused", duration_ms=ms, reason="the lease was lost")
+            case _:
+                assert_never(outcome)
+
+    async def _commit(self, lease: Lease, events: tuple[Event, ...], ms: int) -> None:
+        cause, service = lease.delivery.envelope, lease.delivery.handler.service
+        outgoing = [_addressed(event, cause, service) for event in events]
+        if done := await self._run(self._calls.commit(lease, ms, outgoing)):
+            published = [
+                {"id": o.id, "type": o.type, "subject": o.subject, "entry": entry}
+                for o, entry in zip((o.envelope for o in outgoing), done.detail, strict=False)
+            ]
+            self._log.info("delivery.completed", duration_ms=ms, published=published)
+            self.say_closed(done.verdict)
+
+    async def _run(self, call: Call) -> Committed | None:
+        reply = settlement(await self._gatherer.run(call))
+        if isinstance(reply, Committed):
+            return reply
+        self._log.warning("delivery.refused", reason="the lease was lost before the commit")
+        return None
+
+    def say_closed(self, verdict: str) -> None:
+        """Log that the recovery is over, when it is."""
+        if verdict:
+            self._log.info("recovery.closed", verdict=verdict)
+
+
+def _addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
+    """An event of a handler, with the correlation and causation of what it answers."""
+    envelope = Envelope(
+        id=uuid7(),
+        source=service,
+        type=event.type,
+        subject=event.subject,
+        time=datetime.now(UTC),
+        version=event.version,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.id,
+        hops=cause.hops + 1,
+        traceparent=cause.traceparent,
+    )
+    return Outgoing(envelope, event.data_json(), isinstance(event, Failure))

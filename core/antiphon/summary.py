@@ -1,0 +1,101 @@
+"""The summary of a recovery: what can be said in one line without reading its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from antiphon.instants import instant, iso
+
+_REASON_PREFIX = "!"
+"""Marks the fields that each name one thing that went wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One recovery, in short."""
+
+    correlation_id: str
+    status: str
+    """`open` or `closed`."""
+
+    verdict: str | None
+    """`completed`, `partial` or `failed`; None while open."""
+
+    type: str
+    """The type of the event that opened it."""
+
+    subject: str
+    root: str
+    """The id of the event that opened it."""
+
+    opened: datetime | None
+    closed: datetime | None
+    closes: int
+    """How often it was closed; above 1 it was reopened in between."""
+
+    events: int
+    done: int
+    dead: int
+    unanswered: int
+    reasons: tuple[str, ...]
+    """What went wrong, in words, sorted."""
+
+    @classmethod
+    def from_hash(cls, correlation_id: str, row: Mapping[bytes, bytes]) -> Summary:
+        """Read the hash Redis keeps; a number that is absent or unreadable counts as 0."""
+        fields = {
+            name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+            for name, value in row.items()
+        }
+        return cls(
+            correlation_id=correlation_id,
+            status=fields.get("status", "open"),
+            verdict=fields.get("verdict") or None,
+            type=fields.get("type", ""),
+            subject=fields.get("subject", ""),
+            root=fields.get("root", ""),
+            opened=_instant(fields, "opened"),
+            closed=_instant(fields, "closed"),
+            closes=_whole(fields, "closes"),
+            events=_whole(fields, "events"),
+            done=_whole(fields, "done"),
+            dead=_whole(fields, "dead"),
+            unanswered=_whole(fields, "unanswered"),
+            reasons=tuple(
+                sorted(v for name, v in fields.items() if name.startswith(_REASON_PREFIX))
+            ),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary for JSON: stable keys, ISO instants, durations in milliseconds."""
+        lasted = self.closed - self.opened if self.closed and self.opened else None
+        return {
+            "correlation_id": self.correlation_id,
+            "status": self.status,
+            "verdict": self.verdict,
+            "type": self.type,
+            "subject": self.subject,
+            "root": self.root,
+            "opened": iso(self.opened),
+            "closed": iso(self.closed),
+            "duration_ms": None if lasted is None else round(lasted.total_seconds() * 1000),
+            "closes": self.closes,
+            "events": self.events,
+            "done": self.done,
+            "dead": self.dead,
+            "unanswered": self.unanswered,
+            "reasons": list(self.reasons),
+        }
+
+
+def _whole(fields: Mapping[str, str], name: str) -> int:
+    text = fields.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
+    milliseconds = _whole(fields, name)
+    return instant(milliseconds) if milliseconds else None

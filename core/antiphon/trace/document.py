@@ -1,0 +1,95 @@
+"""A trace as JSON: stable keys, instants in ISO 8601, durations in milliseconds.
+
+Keys are only ever added. A value that is not known is null, never left out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from antiphon.instants import iso
+from antiphon.trace.parts import Attempt, CriticalPath, Outstanding, Step, TracedEvent
+
+
+def milliseconds(length: timedelta | None) -> int | None:
+    """Write a duration rounded to whole milliseconds, or null."""
+    return None if length is None else round(length / timedelta(milliseconds=1))
+
+
+def event(it: TracedEvent) -> dict[str, Any]:
+    """Describe an event."""
+    return {
+        "id": it.id,
+        "type": it.type,
+        "subject": it.subject,
+        "time": iso(it.time),
+        "cause": it.cause or None,
+        "by": it.by or None,
+        "entry": it.entry or None,
+    }
+
+
+def step(it: Step, as_of: datetime) -> dict[str, Any]:
+    """Describe a step with its attempts."""
+    progress = it.progress
+    return {
+        "id": it.id,
+        "group": it.group,
+        "service": it.service,
+        "handler": it.handler,
+        "event": {"id": it.event_id, "type": it.event_type, "subject": it.subject},
+        "entry": it.entry,
+        "outcome": it.outcome.value,
+        "start": iso(it.start),
+        "end": iso(it.end),
+        "duration_ms": milliseconds(it.lasted(as_of)),
+        "due": iso(it.due),
+        "of": it.of or None,
+        "note": it.note or None,
+        "replay_of": it.replay_of or None,
+        "progress": progress
+        and {
+            "at": iso(progress.at),
+            "fraction": progress.fraction,
+            "message": progress.message,
+        },
+        "attempts": [_attempt(a) for a in it.attempts],
+        "published": list(it.published),
+    }
+
+
+def owed(it: Outstanding) -> dict[str, Any]:
+    """Describe a piece of outstanding work."""
+    return {
+        "id": it.id,
+        "type": it.type,
+        "entry": it.entry,
+        "group": it.group,
+        "since": iso(it.since),
+        "words": it.words,
+    }
+
+
+def path(it: CriticalPath) -> dict[str, Any]:
+    """Describe the critical path by the ids of its steps."""
+    return {
+        "steps": [s.id for s in it.steps],
+        "duration_ms": milliseconds(it.duration),
+        "working_ms": milliseconds(it.working),
+        "waiting_ms": milliseconds(it.waiting),
+    }
+
+
+def _attempt(it: Attempt) -> dict[str, Any]:
+    return {
+        "no": it.no,
+        "consumer": it.consumer,
+        "start": iso(it.start),
+        "end": iso(it.end),
+        "duration_ms": milliseconds(it.duration),
+        "outcome": it.outcome.value,
+        "error": it.error,
+        "taken_over_from": it.taken_over_from,
+        "due": iso(it.due),
+    }

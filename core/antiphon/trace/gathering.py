@@ -1,0 +1,200 @@
+"""The rows of one delivery, gathered; `Gathering.step` draws the conclusion.
+
+Rows may come in any order: those of log files are sorted by the clocks of several machines.
+So each row finds its attempt by number and consumer, and only the conclusion looks at the order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from antiphon.ledger import Entry, Kind
+from antiphon.trace.parts import (
+    INBOX,
+    Attempt,
+    AttemptOutcome,
+    Progress,
+    Step,
+    StepOutcome,
+    TracedEvent,
+)
+
+_ENDS = {
+    Kind.COMPLETED: AttemptOutcome.COMPLETED,
+    Kind.RETRIED: AttemptOutcome.RETRIED,
+    Kind.RELEASED: AttemptOutcome.RELEASED,
+    Kind.DIED: AttemptOutcome.DIED,
+}
+
+_SETTLEMENTS = {
+    Kind.SKIPPED: StepOutcome.SKIPPED,
+    Kind.DUPLICATE: StepOutcome.DUPLICATE,
+    Kind.JOINED: StepOutcome.JOINED,
+    Kind.LOST: StepOutcome.LOST,
+}
+
+_STANDINGS = {
+    AttemptOutcome.COMPLETED: StepOutcome.COMPLETED,
+    AttemptOutcome.RETRIED: StepOutcome.RETRYING,
+    AttemptOutcome.RELEASED: StepOutcome.RELEASED,
+    AttemptOutcome.DIED: StepOutcome.DIED,
+}
+
+_YIELDED = frozenset({AttemptOutcome.RELEASED, AttemptOutcome.TAKEN_OVER, AttemptOutcome.UNKNOWN})
+
+
+@dataclass(slots=True)
+class _Try:
+    """One attempt while its rows are being gathered."""
+
+    no: int
+    consumer: str
+    start: datetime
+    begun: bool = False
+    """Whether its start was seen, or only reckoned from its end."""
+
+    end: datetime | None = None
+    duration: timedelta | None = None
+    outcome: AttemptOutcome | None = None
+    error: str | None = None
+    due: datetime | None = None
+    claimed_from: str | None = None
+
+    def attempt(self) -> Attempt:
+        return Attempt(
+            no=self.no,
+            consumer=self.consumer,
+            start=self.start,
+            end=self.end,
+            duration=self.duration,
+            outcome=self.outcome or AttemptOutcome.RUNNING,
+            error=self.error,
+            taken_over_from=self.claimed_from,
+            due=self.due,
+        )
+
+
+@dataclass(slots=True)
+class Gathering:
+    """The rows of one delivery, sorted into attempts."""
+
+    group: str
+    event_id: str
+    entry: str
+    first_seen: datetime
+    replay_of: str = ""
+    _tries: list[_Try] = field(default_factory=list)
+    _settlement: Entry | None = None
+    _wait: Entry | None = None
+    _progress: Entry | None = None
+
+    def add(self, row: Entry) -> None:
+        """Take in one row; a kind that tells nothing of a delivery is ignored."""
+        match row.kind:
+            case Kind.STARTED:
+                self._start(row)
+            case Kind.COMPLETED | Kind.RETRIED | Kind.RELEASED | Kind.DIED:
+                self._end(row, _ENDS[Kind(row.kind)])
+            case Kind.SKIPPED | Kind.DUPLICATE | Kind.JOINED | Kind.LOST:
+                self._settlement = row
+            case Kind.WAITING:
+                self._wait = row
+            case Kind.PROGRESS:
+                self._progress = row
+            case _:
+                pass
+
+    def step(self, event: TracedEvent) -> Step:
+        """Conclude what the delivery is, as far as its rows tell.
+
+        Its published events are not known here and left empty.
+        """
+        self._order_tries()
+        attempts = tuple(t.attempt() for t in self._tries)
+        outcome, end, about = self._standing(attempts)
+        wait_due = about and about.kind == Kind.WAITING and about.instant("due")
+        retry_due = attempts[-1].due if attempts and not outcome.is_final else None
+        return Step(
+            group=self.group,
+            event_id=self.event_id,
+            event_type=event.type,
+            subject=event.subject,
+            entry=self.entry,
+            label=INBOX if self.replay_of or self.entry != event.entry else event.type,
+            outcome=outcome,
+            attempts=attempts,
+            start=attempts[0].start if attempts else self.first_seen,
+            end=end if outcome.is_final else None,
+            progress=_progress(self._progress),
+            published=(),
+            of=about.text("of") if about else "",
+            due=wait_due or retry_due,
+            note=_note(about) if about else "",
+            replay_of=self.replay_of,
+        )
+
+    def _start(self, row: Entry) -> None:
+        no, consumer = row.whole("attempt") or 1, row.text("consumer")
+        for attempt in self._tries:
+            if (attempt.no, attempt.consumer, attempt.begun) == (no, consumer, False):
+                break
+        else:
+            attempt = _Try(no, consumer, row.at)
+            self._tries.append(attempt)
+        attempt.start, attempt.begun = row.at, True
+        attempt.claimed_from = row.text("from") or None
+
+    def _end(self, row: Entry, outcome: AttemptOutcome) -> None:
+        attempt = self._open_try(row)
+        attempt.end, attempt.duration, attempt.outcome = row.at, row.length("ms"), outcome
+        attempt.error = row.text("error") or None
+        attempt.due = row.instant("due")
+
+    def _open_try(self, row: Entry) -> _Try:
+        no, consumer = row.whole("attempt") or 1, row.text("consumer")
+        for attempt in reversed(self._tries):
+            if (attempt.no, attempt.consumer, attempt.outcome) == (no, consumer, None):
+                return attempt
+        attempt = _Try(no, consumer, row.at - (row.length("ms") or timedelta()))
+        self._tries.append(attempt)
+        return attempt
+
+    def _order_tries(self) -> None:
+        """Put the attempts in order, and settle those that a later one shows to be over."""
+        self._tries.sort(key=lambda t: (t.no, t.outcome not in _YIELDED, t.start))
+        followers = [(t.start, t.claimed_from) for t in self._tries[1:]]
+        if self._settlement is not None:
+            followers.append((self._settlement.at, None))
+        for attempt, (at, claimed_from) in zip(self._tries, followers, strict=False):
+            if attempt.outcome is None:
+                taken = claimed_from == attempt.consumer
+                attempt.outcome = AttemptOutcome.TAKEN_OVER if taken else AttemptOutcome.UNKNOWN
+                attempt.end = at
+
+    def _standing(
+        self, attempts: tuple[Attempt, ...]
+    ) -> tuple[StepOutcome, datetime | None, Entry | None]:
+        """Return the outcome, when it was reached, and the row that tells more about it."""
+        last = attempts[-1] if attempts else None
+        if self._settlement is not None:
+            row = self._settlement
+            return _SETTLEMENTS[Kind(row.kind)], row.at, row
+        if self._wait is not None and (last is None or self._wait.at > last.start):
+            return StepOutcome.WAITING, None, self._wait
+        if last is None:
+            return StepOutcome.RUNNING, None, None
+        return _STANDINGS.get(last.outcome, StepOutcome.RUNNING), last.end, None
+
+
+def _progress(row: Entry | None) -> Progress | None:
+    fraction = row.number("fraction") if row else None
+    if row is None or fraction is None:
+        return None
+    return Progress(at=row.at, fraction=fraction, message=row.text("message"))
+
+
+def _note(row: Entry) -> str:
+    if row.kind == Kind.JOINED:
+        return f"{row.text('have')} of {row.text('need')} branches arrived"
+    return row.text("error")

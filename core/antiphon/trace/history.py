@@ -1,0 +1,156 @@
+"""The rows of one recovery, gathered into events and deliveries.
+
+Both sources of a trace come through here: the ledger as it is, log lines after they were turned
+into the rows the ledger would hold. That is why the two agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from antiphon.instants import entry_instant
+from antiphon.ledger import Entry, Kind
+from antiphon.trace.gathering import Gathering
+from antiphon.trace.parts import Step, StepOutcome, TracedEvent
+
+NOBODY = "?"
+"""Stands for the group in outstanding work that no handler is subscribed to."""
+
+
+@dataclass(slots=True)
+class History:
+    """What the rows tell, before it is ordered and measured."""
+
+    events: dict[str, TracedEvent] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str, str], Gathering] = field(default_factory=dict)
+    replays: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """By group and inbox entry: the event that was delivered again, and its dead letter."""
+
+    root: Entry | None = None
+    closing: Entry | None = None
+    """The latest row that closed the recovery; None while it is open."""
+
+    closes: int = 0
+    latest: datetime | None = None
+    unknown_kinds: set[str] = field(default_factory=set)
+    _deaths: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Entry]) -> History:
+        """Gather rows, which come in the order of time."""
+        history = cls()
+        for row in rows:
+            history.add(row)
+        return history
+
+    def add(self, row: Entry) -> None:
+        """Take in one row."""
+        self.latest = max(self.latest or row.at, row.at)
+        match row.kind:
+            case Kind.PUBLISHED | Kind.ADOPTED:
+                self._publish(row)
+            case Kind.OPENED:
+                self.root = self.root or row
+            case Kind.CLOSED:
+                self.closing, self.closes = row, self.closes + 1
+            case Kind.REOPENED:
+                self.closing = None
+            case Kind.REPLAYED:
+                delivered = row.text("group"), row.text("entry")
+                self.replays[delivered] = row.text("event"), row.text("dead")
+            case Kind.LOST:
+                self._lose(row)
+            case Kind.REFUSED:
+                pass  # the delivery is another worker's by now, and its rows tell the rest
+            case _ if row.kind in _DELIVERY_KINDS:
+                self._deliver(row)
+            case _:
+                self.unknown_kinds.add(row.kind)
+
+    def steps(self) -> list[Step]:
+        """Conclude every delivery, each with the events it published, in order of their start."""
+        concluded = [d.step(self.events[d.event_id]) for d in self.deliveries.values()]
+        published = self._published_by(concluded)
+        return sorted(
+            (replace(s, published=tuple(published.get(s.id, ()))) for s in concluded),
+            key=lambda step: step.start,
+        )
+
+    def _publish(self, row: Entry) -> None:
+        self.events[row.text("event")] = _event_of(row, cause=row.text("cause"), by=row.text("by"))
+
+    def _deliver(self, row: Entry) -> None:
+        group, event_id, entry = row.text("group"), row.text("event"), row.text("entry")
+        delivery = self.deliveries.get((group, event_id, entry))
+        if delivery is None:
+            if event_id not in self.events:
+                # An event from before the ledger began, or news of the closing itself.
+                self.events[event_id] = _event_of(row, cause="", by="")
+            replay_of = self.replays.get((group, entry), ("", ""))[1]
+            if not replay_of and entry != self.events[event_id].entry:
+                replay_of = self._deaths.get((group, event_id), "")
+            delivery = Gathering(group, event_id, entry, row.at, replay_of)
+            self.deliveries[group, event_id, entry] = delivery
+        delivery.add(row)
+        if row.kind == Kind.DIED:
+            self._deaths[group, event_id] = row.text("dead")
+
+    def _lose(self, row: Entry) -> None:
+        """Find the delivery of a row that names only the entry, not the event in it."""
+        group, entry = row.text("group"), row.text("entry")
+        if group == NOBODY:
+            return
+        event_id = row.text("event") or self.replays.get((group, entry), ("", ""))[0]
+        if not event_id:
+            label = row.text("type")
+            event_id = next(
+                (e.id for e in self.events.values() if (e.type, e.entry) == (label, entry)), entry
+            )
+        self._deliver(replace(row, fields={**row.fields, "event": event_id}))
+
+    def _published_by(self, steps: Iterable[Step]) -> Mapping[str, list[str]]:
+        """Find for every event the step that published it: a completed one before any other."""
+        publishers: dict[tuple[str, str], Step] = {}
+        for step in steps:
+            known = publishers.get((step.group, step.event_id))
+            if known is None or known.outcome != StepOutcome.COMPLETED:
+                publishers[step.group, step.event_id] = step
+        published: dict[str, list[str]] = {}
+        for event in self.events.values():
+            publisher = event.by and publishers.get((event.by, event.cause))
+            if publisher:
+                published.setdefault(publisher.id, []).append(event.id)
+        return published
+
+
+_DELIVERY_KINDS = frozenset(
+    {
+        Kind.STARTED,
+        Kind.PROGRESS,
+        Kind.COMPLETED,
+        Kind.RETRIED,
+        Kind.RELEASED,
+        Kind.DIED,
+        Kind.SKIPPED,
+        Kind.DUPLICATE,
+        Kind.WAITING,
+        Kind.JOINED,
+    }
+)
+
+
+def _event_of(row: Entry, *, cause: str, by: str) -> TracedEvent:
+    entry = row.text("entry")
+    written = entry_instant(entry)
+    return TracedEvent(
+        id=row.text("event"),
+        type=row.text("type"),
+        subject=row.text("subject"),
+        # An id ahead of the clock that made the row was not made by a clock.
+        time=min(written, row.at) if written else row.at,
+        cause=cause,
+        by=by,
+        entry=entry,
+    )

@@ -1,0 +1,164 @@
+"""Log lines, turned into the rows the ledger would hold.
+
+The lines are those that Antiphon's telemetry writes: one JSON object each, of any number of
+services and workers, in any order, mixed with lines of others.
+A line may carry a prefix, as `docker compose logs` adds it; a line that is there twice counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from antiphon.ledger import Entry, Kind
+
+_KINDS = {
+    "event.published": Kind.PUBLISHED,
+    "delivery.started": Kind.STARTED,
+    "delivery.progress": Kind.PROGRESS,
+    "delivery.completed": Kind.COMPLETED,
+    "delivery.retried": Kind.RETRIED,
+    "delivery.released": Kind.RELEASED,
+    "delivery.died": Kind.DIED,
+    "delivery.skipped": Kind.SKIPPED,
+    "delivery.duplicate": Kind.DUPLICATE,
+    "delivery.waiting": Kind.WAITING,
+    "delivery.joined": Kind.JOINED,
+    "delivery.refused": Kind.REFUSED,
+    "delivery.lost": Kind.LOST,
+    "recovery.reopened": Kind.REOPENED,
+    "recovery.closed": Kind.CLOSED,
+}
+
+_ROW_NAMES = {
+    "event_id": "event",
+    "event_type": "type",
+    "entry_id": "entry",
+    "causation_id": "cause",
+    "duration_ms": "ms",
+    "due_ms": "due",
+    "dead_entry": "dead",
+    "taken_over_from": "from",
+}
+
+_WITHOUT_DELIVERY = frozenset({Kind.PUBLISHED, Kind.REOPENED, Kind.CLOSED})
+
+
+@dataclass(slots=True)
+class LogRows:
+    """The rows of one recovery, from lines in any order."""
+
+    correlation_id: str
+    rows: list[Entry] = field(default_factory=list)
+    """In the order of their timestamps."""
+
+    unreadable: int = 0
+    """How many lines name the recovery and yet tell nothing: cut off, or without what they need."""
+
+    unannounced: list[Entry] = field(default_factory=list)
+    """Those of the rows that stand for an event which no line says was published."""
+
+    @classmethod
+    def of(cls, lines: Iterable[str | bytes], correlation_id: str) -> LogRows:
+        """Read the lines of one recovery and pass over all others."""
+        found = cls(correlation_id)
+        for number, line in found._objects(lines):
+            row = _row(number, line)
+            if row is None:
+                found.unreadable += 1
+                continue
+            found.rows.append(row)
+            if row.kind == Kind.COMPLETED:
+                found.rows.extend(_published(row, line.get("published")))
+        found._complete_events()
+        found.rows.sort(key=lambda row: row.at)
+        return found
+
+    def _objects(self, lines: Iterable[str | bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+        seen: set[bytes] = set()
+        # Parsing is the expensive part, so look for the bytes first, where they are unambiguous.
+        quoted = orjson.dumps(self.correlation_id)
+        needle = quoted[1:-1] if quoted.isascii() and b"\\" not in quoted else b""
+        for number, line in enumerate(lines, 1):
+            raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+            if needle not in raw:
+                continue
+            text = raw[max(raw.find(b'{"'), 0) :].strip()
+            if text in seen:
+                continue
+            seen.add(text)
+            try:
+                parsed = orjson.loads(text)
+            except orjson.JSONDecodeError:
+                self.unreadable += bool(needle) and b'"correlation_id"' in text
+                continue
+            if (
+                isinstance(parsed, dict)
+                and parsed.get("correlation_id") == self.correlation_id
+                and parsed.get("event") in _KINDS
+            ):
+                yield number, parsed
+
+    def _complete_events(self) -> None:
+        """Give every event a row and an entry id; deliveries tell both when nothing else does."""
+        announced = {row.text("event") for row in self.rows if row.kind == Kind.PUBLISHED}
+        delivered: dict[str, Entry] = {}
+        for row in self.rows:
+            if row.kind not in _WITHOUT_DELIVERY:
+                earliest = delivered.setdefault(row.text("event"), row)
+                if _order(row) < _order(earliest):
+                    delivered[row.text("event")] = row
+        for position, row in enumerate(self.rows):
+            witness = delivered.get(row.text("event"))
+            if row.kind == Kind.PUBLISHED and not row.text("entry") and witness:
+                fields = {**row.fields, "entry": witness.text("entry")}
+                self.rows[position] = Entry(row.at, row.id, row.kind, fields)
+        self.unannounced = [
+            Entry(row.at, row.id, Kind.ADOPTED, {**row.fields, "by": ""})
+            for event, row in delivered.items()
+            if event not in announced
+        ]
+        self.rows.extend(self.unannounced)
+
+
+def _row(number: int, line: dict[str, Any]) -> Entry | None:
+    """Turn a line into a row; None when it lacks a time, or the delivery it is about."""
+    kind = _KINDS[line["event"]]
+    try:
+        at = datetime.fromisoformat(line["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    fields = {
+        _ROW_NAMES.get(name, name): value if isinstance(value, str) else str(value)
+        for name, value in line.items()
+        if value is not None and name != "event"
+    }
+    if kind not in _WITHOUT_DELIVERY and not (fields.get("group") and fields.get("event")):
+        return None
+    return Entry(at if at.tzinfo else at.replace(tzinfo=UTC), f"line {number}", kind, fields)
+
+
+def _published(completed: Entry, listed: Any) -> Iterator[Entry]:
+    """Make the rows of the events that a delivery published as it completed."""
+    for event in listed if isinstance(listed, list) else ():
+        if isinstance(event, dict) and isinstance(event.get("id"), str):
+            fields = {
+                "event": event["id"],
+                "type": str(event.get("type", "")),
+                "subject": str(event.get("subject", "")),
+                "entry": str(event.get("entry", "")),
+                "cause": completed.text("event"),
+                "by": completed.text("group"),
+            }
+            yield Entry(completed.at, completed.id, Kind.PUBLISHED, fields)
+
+
+def _order(row: Entry) -> tuple[int, int, datetime]:
+    """Order rows by their entry ids, as Redis does, and then by time."""
+    head, _, tail = row.text("entry").partition("-")
+    numbers = (int(head), int(tail)) if head.isdigit() and tail.isdigit() else (0, 0)
+    return (*numbers, row.at)

@@ -1,0 +1,194 @@
+"""A trace: one recovery as a whole, from its ledger or from log lines alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, Self
+
+from antiphon.instants import EPOCH, iso
+from antiphon.ledger import Entry
+from antiphon.summary import Summary
+from antiphon.trace import document, gaps, waiting
+from antiphon.trace.conclusion import conclude
+from antiphon.trace.history import History
+from antiphon.trace.logs import LogRows
+from antiphon.trace.parts import CriticalPath, Outstanding, Step, TracedEvent
+from antiphon.trace.path import critical_path
+
+Source = Literal["ledger", "logs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What happened in one recovery, what still runs, and what it waits for."""
+
+    source: Source
+    summary: Summary
+    """The recovery in short: correlation id, status, verdict, counts."""
+
+    opened: datetime
+    """When its first event entered a stream, which may be before Antiphon saw it."""
+
+    as_of: datetime
+    """The instant up to which things that still go on are counted."""
+
+    events: tuple[TracedEvent, ...]
+    """In the order they entered their streams."""
+
+    steps: tuple[Step, ...]
+    """In the order they began."""
+
+    outstanding: tuple[Outstanding, ...]
+    """What it still waits for, the longest owed first; empty when closed."""
+
+    critical_path: CriticalPath
+    missing: tuple[str, ...]
+    """What the source could not tell."""
+
+    @classmethod
+    def from_ledger(
+        cls,
+        entries: Iterable[Entry],
+        outstanding: Iterable[str] = (),
+        summary: Summary | None = None,
+        *,
+        now: datetime | None = None,
+    ) -> Self:
+        """Build the trace of a recovery from its ledger.
+
+        Args:
+            entries: Every row, in order.
+            outstanding: What the recovery still waits for, as Redis keeps it: `type|entry|group`.
+            summary: The recovery's summary; worked out from the rows, which do not tell the
+                correlation id, unless given.
+            now: Up to when to count what still goes on; the time of the latest row unless given.
+        """
+        history = History.of(entries)
+        steps = history.steps()
+        return cls._of(
+            "ledger",
+            history,
+            steps,
+            summary or conclude(history, steps, ""),
+            owed=outstanding,
+            now=now,
+            missing=gaps.in_ledger(history),
+        )
+
+    @classmethod
+    def from_logs(
+        cls,
+        lines: Iterable[str | bytes],
+        correlation_id: str,
+        *,
+        now: datetime | None = None,
+    ) -> Self:
+        """Build the trace of a recovery from log lines alone.
+
+        Lines of other recoveries and of other programs are passed over.
+        Work that has begun and not ended counts as outstanding; work nobody has begun leaves no
+        line. When no line names the recovery, the trace holds no events.
+
+        Args:
+            lines: Lines of any number of services, in any order.
+            correlation_id: Which recovery.
+            now: Up to when to count what still goes on; the time of the latest line unless given.
+        """
+        logs = LogRows.of(lines, correlation_id)
+        history = History.of(logs.rows)
+        steps = history.steps()
+        summary = conclude(history, steps, correlation_id)
+        return cls._of(
+            "logs",
+            history,
+            steps,
+            summary,
+            owed=() if summary.closed else waiting.unfinished(steps),
+            now=now,
+            missing=gaps.in_logs(logs, history, steps, summary),
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        source: Source,
+        history: History,
+        steps: Sequence[Step],
+        summary: Summary,
+        *,
+        owed: Iterable[str],
+        now: datetime | None,
+        missing: Iterable[str],
+    ) -> Self:
+        events = tuple(sorted(history.events.values(), key=lambda event: event.time))
+        as_of = now or history.latest or EPOCH
+        began = [event.time for event in events[:1]] + ([summary.opened] if summary.opened else [])
+        return cls(
+            source=source,
+            summary=summary,
+            opened=min(began, default=as_of),
+            as_of=as_of,
+            events=events,
+            steps=tuple(steps),
+            outstanding=waiting.outstanding(owed, history, steps, as_of),
+            critical_path=critical_path(events, steps, as_of),
+            missing=tuple(missing),
+        )
+
+    @property
+    def correlation_id(self) -> str:
+        """What everything in this recovery shares."""
+        return self.summary.correlation_id
+
+    @property
+    def subject(self) -> str:
+        """What the event that opened it is about."""
+        return self.summary.subject
+
+    @property
+    def root_type(self) -> str:
+        """The type of the event that opened it."""
+        return self.summary.type
+
+    @property
+    def status(self) -> str:
+        """`open` or `closed`."""
+        return self.summary.status
+
+    @property
+    def verdict(self) -> str | None:
+        """`completed`, `partial` or `failed`; None while open, or when the source does not tell."""
+        return self.summary.verdict
+
+    @property
+    def closed(self) -> datetime | None:
+        """When it was closed the last time; None while open."""
+        return self.summary.closed
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it took, or has been going on."""
+        return max((self.closed or self.as_of) - self.opened, timedelta())
+
+    @property
+    def sum_of_steps(self) -> timedelta:
+        """How long it would have taken one step after another, without any wait."""
+        return sum((step.lasted(self.as_of) for step in self.steps), timedelta())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trace for JSON: stable keys, ISO instants, durations in milliseconds."""
+        return {
+            **self.summary.to_dict(),
+            "source": self.source,
+            "opened": iso(self.opened),
+            "as_of": iso(self.as_of),
+            "duration_ms": document.milliseconds(self.duration),
+            "sum_of_steps_ms": document.milliseconds(self.sum_of_steps),
+            "critical_path": document.path(self.critical_path),
+            "events": [document.event(event) for event in self.events],
+            "steps": [document.step(step, self.as_of) for step in self.steps],
+            "outstanding": [document.owed(owed) for owed in self.outstanding],
+            "missing": list(self.missing),
+        }

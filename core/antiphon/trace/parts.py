@@ -1,0 +1,210 @@
+"""What a trace is made of: events, and the steps that answered them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+INBOX = "inbox"
+"""The stream label of an entry that was delivered again to one group alone."""
+
+
+class StepOutcome(StrEnum):
+    """Where a delivery stands, or what it ended as."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    RETRYING = "retrying"
+    RELEASED = "released"
+    DIED = "died"
+    SKIPPED = "skipped"
+    DUPLICATE = "duplicate"
+    WAITING = "waiting"
+    JOINED = "joined"
+    LOST = "lost"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is to come from the delivery."""
+        return self not in _UNFINISHED
+
+
+_UNFINISHED = frozenset(
+    {StepOutcome.RUNNING, StepOutcome.RETRYING, StepOutcome.RELEASED, StepOutcome.WAITING}
+)
+
+
+class AttemptOutcome(StrEnum):
+    """What one attempt ended as."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    RETRIED = "retried"
+    RELEASED = "released"
+    DIED = "died"
+    TAKEN_OVER = "taken_over"
+    """Its worker fell silent and another took the delivery over."""
+
+    UNKNOWN = "unknown"
+    """A later attempt began and nothing tells how this one ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedEvent:
+    """An event of the recovery."""
+
+    id: str
+    type: str
+    subject: str
+    time: datetime
+    """When it entered its stream, by Redis's clock where the entry id tells it."""
+
+    cause: str
+    """The id of the event that caused it; empty when none is known."""
+
+    by: str
+    """The group that published it; empty when it came from outside."""
+
+    entry: str
+    """Its entry id in the stream of its type; empty when unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a handler on one delivery."""
+
+    no: int
+    """Counts from 1 and includes the first try; an attempt that was handed back is not counted."""
+
+    consumer: str
+    start: datetime
+    end: datetime | None
+    """None while it runs. Of an attempt that was taken over: when that happened."""
+
+    duration: timedelta | None
+    """How long the handler ran, by its worker's clock; None while it runs or when unknown."""
+
+    outcome: AttemptOutcome
+    error: str | None
+    taken_over_from: str | None
+    """The consumer that held the delivery before and fell silent."""
+
+    due: datetime | None
+    """When the next attempt may begin."""
+
+    def lasted(self, as_of: datetime) -> timedelta:
+        """Return how long it ran; up to `as_of` while it runs."""
+        if self.duration is not None:
+            return self.duration
+        return max((self.end or as_of) - self.start, timedelta())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a handler said it had come."""
+
+    at: datetime
+    fraction: float
+    """From 0 to 1."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One delivery: one event for one handler."""
+
+    group: str
+    """The consumer group, `<service>.<handler>`."""
+
+    event_id: str
+    event_type: str
+    subject: str
+    entry: str
+    label: str
+    """The stream of the entry: the event's type, or `inbox` when it was delivered again."""
+
+    outcome: StepOutcome
+    attempts: tuple[Attempt, ...]
+    start: datetime
+    end: datetime | None
+    """None until the outcome is final."""
+
+    progress: Progress | None
+    """The latest."""
+
+    published: tuple[str, ...]
+    """The ids of the events it published, in order."""
+
+    of: str
+    """The delivery that holds or did the work, as `type|entry|group`; empty unless duplicate or
+    waiting."""
+
+    due: datetime | None
+    """When it will be looked at again; None unless it waits for an instant."""
+
+    note: str
+    """Why it was lost, or which branches of a join have arrived; mostly empty."""
+
+    replay_of: str
+    """The dead letter it came from; empty unless it was delivered again."""
+
+    @property
+    def id(self) -> str:
+        """The delivery's name, as the set of outstanding work writes it."""
+        return f"{self.label}|{self.entry}|{self.group}"
+
+    @property
+    def service(self) -> str:
+        """The service the handler belongs to."""
+        return self.group.rpartition(".")[0]
+
+    @property
+    def handler(self) -> str:
+        """The handler's name within its service."""
+        return self.group.rpartition(".")[2]
+
+    def lasted(self, as_of: datetime) -> timedelta:
+        """Return how long its handler ran, all attempts together, without the waits between."""
+        return sum((a.lasted(as_of) for a in self.attempts), timedelta())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outstanding:
+    """One thing an open recovery waits for."""
+
+    type: str
+    """The event's type, or `inbox` for an entry that was delivered again."""
+
+    entry: str
+    group: str
+    """The group that owes an answer; `?` when no handler is subscribed."""
+
+    since: datetime | None
+    words: str
+    """The same in a sentence."""
+
+    @property
+    def id(self) -> str:
+        """The name of the owed delivery, as Redis keeps it."""
+        return f"{self.type}|{self.entry}|{self.group}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticalPath:
+    """The chain of causally linked steps that ended last: what made the recovery take so long."""
+
+    steps: tuple[Step, ...]
+    """From the first cause to the last effect; empty when no handler ran."""
+
+    duration: timedelta
+    """From the first event of the chain to the end of its last step."""
+
+    working: timedelta
+    """How much of it handlers were running; the rest was waiting."""
+
+    @property
+    def waiting(self) -> timedelta:
+        """How much of it nobody worked."""
+        return max(self.duration - self.working, timedelta())

@@ -1,0 +1,128 @@
+"""The picture of a trace: tree and waterfall side by side, for a terminal or a file.
+
+Every mark has a word beside it, so nothing is said by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.text import Text
+
+from antiphon.trace.axis import Axis
+from antiphon.trace.glyphs import ASCII, UNICODE, Glyphs
+from antiphon.trace.model import Trace
+from antiphon.trace.parts import Step
+from antiphon.trace.rows import Row, rows, workers
+from antiphon.trace.tree import branches
+from antiphon.trace.words import plain, spell
+
+_HEADINGS = ("outcome", "try", "on", "took")
+_CELL_WIDTHS = (10, 3, 3, 7)
+_CELLS = sum(_CELL_WIDTHS) + len(_CELL_WIDTHS)
+_NARROWEST_LABEL = 20
+_NARROWEST_AXIS = 20
+_LONGEST_CHAIN = 8
+"""Steps of the critical path that are named; of a longer one, the first and the last half."""
+
+_VERDICT_STYLES = {"completed": "bold green", "partial": "bold yellow", "failed": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Draws a trace as wide as the console is; 80 columns are enough."""
+
+    trace: Trace
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw from top to bottom; what is not known is left out, not guessed."""
+        glyphs = ASCII if options.ascii_only else UNICODE
+        yield from _header(self.trace)
+        yield ""
+        yield from _waterfall(self.trace, glyphs, options.max_width)
+        yield from _section("Outstanding", [owed.words for owed in self.trace.outstanding])
+        yield from _section("Not known", self.trace.missing)
+        yield from _section(
+            "Workers", [f"{short}  {name}" for name, short in workers(self.trace).items()]
+        )
+
+
+def _header(trace: Trace) -> Iterator[RenderableType]:
+    verdict = trace.verdict or trace.status
+    yield Text.assemble(
+        ("Recovery", "bold"),
+        f" {plain(trace.correlation_id)}: ",
+        (verdict.upper(), _VERDICT_STYLES.get(verdict, "bold cyan")),
+    )
+    lasted = f"took {spell(trace.duration)}" if trace.closed else f"for {spell(trace.duration)} now"
+    again = f", reopened {trace.summary.closes - 1} times" if trace.summary.closes > 1 else ""
+    yield Text(plain(f"{trace.root_type} about {trace.subject}"))
+    yield Text(f"opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC, {lasted}{again}")
+    yield Text(f"{len(trace.steps)} steps add up to {spell(trace.sum_of_steps)}")
+    path = trace.critical_path
+    if path.steps:
+        yield Text(
+            f"critical path {spell(path.duration)}, {spell(path.waiting)} of it waiting: "
+            + " > ".join(_chain(path.steps))
+        )
+    for reason in trace.summary.reasons:
+        yield Text(plain(f"! {reason}"))
+
+
+def _chain(steps: Sequence[Step]) -> Iterator[str]:
+    half = _LONGEST_CHAIN // 2
+    if len(steps) <= _LONGEST_CHAIN:
+        yield from (plain(step.group) for step in steps)
+        return
+    yield from (plain(step.group) for step in steps[:half])
+    yield f"({len(steps) - 2 * half} more)"
+    yield from (plain(step.group) for step in steps[-half:])
+
+
+def _waterfall(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
+    tree = list(branches(trace, glyphs))
+    names = [cell_len(b.guide + b.node.group) + 2 for b in tree if isinstance(b.node, Step)]
+    label = min(max(names, default=0), width - _CELLS - _NARROWEST_AXIS - 1)
+    label = max(label, _NARROWEST_LABEL)
+    columns = max(width - label - _CELLS - 1, 1)
+    ends = [a.end for step in trace.steps for a in step.attempts if a.end]
+    axis = Axis(trace.opened, max([trace.closed or trace.as_of, *ends]), columns, glyphs)
+    head = Row("", "", _HEADINGS, axis.scale(), "dim")
+    for row in (head, *rows(trace, tree, axis)):
+        yield _line(row, label, width, glyphs)
+
+
+def _line(row: Row, label: int, width: int, glyphs: Glyphs) -> Text:
+    """Fit a row to the width: the label gives way, the columns never do."""
+    if row.cells is not None:
+        cells = [text.ljust(size) for text, size in zip(row.cells[:3], _CELL_WIDTHS, strict=False)]
+        cells.append(row.cells[3].rjust(_CELL_WIDTHS[-1]))
+        left = " ".join([_fit(row.guide + row.label, label, glyphs), *cells])
+    elif row.bar:
+        left = _fit(row.guide + row.label, label + _CELLS, glyphs)
+    else:
+        left = _fit(row.guide + row.label, width, glyphs)
+    line = Text(left, style="", no_wrap=True, overflow="crop", end="\n")
+    line.append(f" {row.bar}" if row.bar else "", row.style)
+    if row.bar:
+        line.stylize(row.style, cell_len(row.guide))
+    line.rstrip()
+    return line
+
+
+def _fit(text: str, size: int, glyphs: Glyphs) -> str:
+    if cell_len(text) <= size:
+        return set_cell_size(text, size)
+    return set_cell_size(text, size - 1) + glyphs.ellipsis
+
+
+def _section(title: str, items: Sequence[str]) -> Iterator[RenderableType]:
+    if not items:
+        return
+    yield Text(f"\n{title}", style="bold")
+    for item in items:
+        yield Padding(Text(plain(item)), (0, 0, 0, 2), expand=False)

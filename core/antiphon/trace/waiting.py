@@ -1,0 +1,103 @@
+"""What an open recovery waits for, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from antiphon.trace.history import NOBODY, History
+from antiphon.trace.parts import INBOX, Outstanding, Step, StepOutcome, TracedEvent
+from antiphon.trace.words import percent, plain, spell
+
+
+def outstanding(
+    owed: Iterable[str], history: History, steps: Sequence[Step], as_of: datetime
+) -> tuple[Outstanding, ...]:
+    """Explain every piece of outstanding work, the longest owed first.
+
+    Args:
+        owed: Names as Redis keeps them, `type|entry|group`.
+        history: The events they are about.
+        steps: The deliveries that have begun.
+        as_of: The instant at which "since" and "in" are told.
+    """
+    events = {(event.type, event.entry): event for event in history.events.values()}
+    begun = {step.id: step for step in steps}
+    found = [_explain(name, history, events, begun.get(name), as_of) for name in owed]
+    return tuple(sorted(found, key=lambda o: (o.since or as_of, o.id)))
+
+
+def unfinished(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Name the deliveries that have begun and not ended: all that log lines can tell is owed."""
+    return tuple(step.id for step in steps if not step.outcome.is_final)
+
+
+def _explain(
+    name: str,
+    history: History,
+    events: Mapping[tuple[str, str], TracedEvent],
+    step: Step | None,
+    as_of: datetime,
+) -> Outstanding:
+    label, _, rest = name.partition("|")
+    entry, _, group = rest.partition("|")
+    event = events.get((label, entry))
+    if label == INBOX:
+        event = history.events.get(history.replays.get((group, entry), ("", ""))[0])
+    since = event.time if event else None
+    if step is None:
+        words = _unheld(label, group, event, as_of)
+    else:
+        since = _since(step, event)
+        words = _held(step, as_of - since, as_of)
+    return Outstanding(type=label, entry=entry, group=group, since=since, words=words)
+
+
+def _unheld(label: str, group: str, event: TracedEvent | None, as_of: datetime) -> str:
+    what = plain(f"{event.type} about {event.subject}" if event else label)
+    if group == NOBODY:
+        return f"no handler is subscribed to {what}"
+    again = ", which was delivered again from the dead letters" if label == INBOX else ""
+    waited = f", for {spell(as_of - event.time)}" if event and not again else ""
+    return f"{plain(group)} has not begun {what}{again}{waited}"
+
+
+def _held(step: Step, held: timedelta, as_of: datetime) -> str:
+    return plain(
+        f"{step.group} has had {step.event_type} for {spell(held)}, {_standing(step, as_of)}"
+    )
+
+
+def _since(step: Step, event: TracedEvent | None) -> datetime:
+    return event.time if event and step.label != INBOX else step.start
+
+
+def _standing(step: Step, as_of: datetime) -> str:
+    next_no = step.attempts[-1].no + 1 if step.attempts else 1
+    match step.outcome:
+        case StepOutcome.RETRYING:
+            return f"attempt {next_no} {_due(step.due, as_of)}"
+        case StepOutcome.RELEASED:
+            return "handed back by a stopping worker, for another to begin"
+        case StepOutcome.WAITING:
+            holder = step.of or "another delivery"
+            return f"{holder} holds its idempotency key, next look {_due(step.due, as_of)}"
+        case StepOutcome.RUNNING if step.attempts:
+            last = step.attempts[-1]
+            running = f"attempt {last.no} running on {last.consumer} for "
+            return running + spell(last.lasted(as_of)) + _progress(step)
+        case _:
+            return str(step.outcome)
+
+
+def _due(due: datetime | None, as_of: datetime) -> str:
+    if due is None:
+        return "to come"
+    ahead = due - as_of
+    return f"due in {spell(ahead)}" if due >= as_of else f"was due {spell(-ahead)} ago"
+
+
+def _progress(step: Step) -> str:
+    if step.progress is None:
+        return ""
+    return f", {percent(step.progress.fraction)} {step.progress.message}".rstrip()

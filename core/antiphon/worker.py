@@ -1,0 +1,123 @@
+"""A worker: reads for its handlers, runs their deliveries, and does the chores."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from antiphon.broker.session import Session
+from antiphon.duties.auditor import Auditor
+from antiphon.duties.claimer import Claimer
+from antiphon.duties.heartbeat import Heartbeat
+from antiphon.duties.janitor import Janitor
+from antiphon.duties.loop import Loop
+from antiphon.duties.sentry import Sentry
+from antiphon.duties.timers import Timers
+from antiphon.executor import Executor, Invoke
+from antiphon.handler import Handler
+from antiphon.inflight import InFlight
+from antiphon.post import Post
+from antiphon.settings import Settings
+from antiphon.settler import Settler
+from antiphon.telemetry.logging import get_logger
+
+
+class Worker:
+    """Everything one process does for a service.
+
+    Handlers begin and end one by one, as FastStream starts and stops its subscribers; what they
+    share starts with the first and stops with the last.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._in_flight = InFlight()
+        self._posts: dict[str, Post] = {}
+        self._session: Session | None = None
+        self._loops: list[Loop] = []
+        self._timers: Loop | None = None
+        self._starting = asyncio.Lock()
+        self._log = get_logger()
+
+    @property
+    def posts(self) -> list[Post]:
+        """The handlers at work."""
+        return list(self._posts.values())
+
+    def healthy(self) -> bool:
+        """Whether every reader and every duty makes progress."""
+        now = time.monotonic()
+        return (
+            self._session is not None
+            and all(post.healthy(now) for post in self._posts.values())
+            and all(now - loop.progressed < _patience_s(loop) for loop in self._loops)
+        )
+
+    async def begin(self, handler: Handler, invoke: Invoke) -> None:
+        """Take a handler to work.
+
+        Raises:
+            ConfigurationError: the server is not one to be trusted with events.
+        """
+        async with self._starting:
+            if self._session is None:
+                self._session = await self._open()
+            session = self._session
+        executor = Executor(
+            handler,
+            invoke,
+            calls=session.calls,
+            gatherer=session.gatherer,
+            settler=Settler(session.calls, session.gatherer, self._wake),
+            consumer=session.consumer,
+            max_payload_bytes=session.settings.max_payload_bytes,
+        )
+        post = Post(handler, executor, session, self._in_flight)
+        await post.open()
+        self._posts[handler.group] = post
+
+    async def stop(self) -> None:
+        """Stop reading, let deliveries finish within the drain limit, hand the rest back."""
+        if self._session is None:
+            return
+        session, self._session = self._session, None
+        await asyncio.gather(*(post.close() for post in self._posts.values()))
+        returned = await self._in_flight.drain(self._settings.drain.total_seconds())
+        await asyncio.gather(*(loop.stop() for loop in self._loops))
+        await session.aclose()
+        self._posts.clear()
+        self._loops.clear()
+        self._log.info("worker.stopped", consumer=session.consumer, handed_back=returned)
+
+    async def _open(self) -> Session:
+        session = Session.open(self._settings)
+        try:
+            sentry = Sentry(session)
+            await sentry.check()
+        except BaseException:
+            await session.aclose()
+            raise
+        posts = self._posts
+        timers = Loop(Timers(session, posts))
+        duties = [
+            Heartbeat(session, self._in_flight),
+            Claimer(session, posts.values()),
+            Auditor(session),
+            Janitor(session),
+            sentry,
+        ]
+        self._loops = [timers, *(Loop(duty) for duty in duties)]
+        self._timers = timers
+        for loop in self._loops:
+            loop.start()
+        self._log.info("worker.started", consumer=session.consumer, cell=self._settings.cell)
+        return session
+
+    def _wake(self, after_s: float) -> None:
+        """Have the timers look as soon as a delivery of ours is due."""
+        if self._timers is not None:
+            asyncio.get_running_loop().call_later(after_s + 0.001, self._timers.wake)
+
+
+def _patience_s(loop: Loop) -> float:
+    return 3 * loop.duty.every.total_seconds() + 5
