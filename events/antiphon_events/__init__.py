@@ -1,7 +1,7 @@
 """The vocabulary of Antiphon: the envelope, the event, and the catalogue of both."""
 
 from antiphon_events.attribute import MAX_ATTRIBUTE_BYTES, InvalidAttribute
-from antiphon_events.decoding import UndecodableData, attach, decode
+from antiphon_events.decoding import UndecodableData, attach, decode, parse_event
 from antiphon_events.envelope import Envelope, UndecodableFields
 from antiphon_events.event import Event
 from antiphon_events.failures import (
@@ -69,6 +69,7 @@ __all__ = [
     "event_class",
     "event_types",
     "json_schema",
+    "parse_event",
     "upcaster",
     "uuid7",
 ]

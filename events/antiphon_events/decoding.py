@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
-from antiphon_events.attribute import shown
+from antiphon_events.attribute import check_text, shown
 from antiphon_events.envelope import Envelope
 from antiphon_events.event import Event
 from antiphon_events.upcasters import MissingUpcaster, upcast
@@ -37,15 +37,20 @@ def decode(cls: type[E], envelope: Envelope, data: bytes) -> E:
         raise UndecodableData(f"the entry is of type {shown(envelope.type)}, not {cls.type!r}")
     if envelope.version != cls.version:
         data = _upcast(cls, envelope.version, data)
-    event = cls.__new__(cls)
-    try:
-        # Validating into an instance skips __init__, and parses the bytes only once.
-        cls.__pydantic_validator__.validate_json(data, self_instance=event)
-    except ValidationError as error:
-        raise UndecodableData(f"{_title(cls)}: {_summary(cls, error)}") from None
-    except Exception as error:  # a validator of the class may raise anything
-        raise UndecodableData(f"{_title(cls)}: {_one_line(repr(error))}") from error
-    return _carry(event, envelope)
+    return _carry(_validated(cls, data), envelope)
+
+
+def parse_event(cls: type[E], subject: str, data: bytes) -> E:
+    """Return an event of the class's own version from JSON that somebody typed.
+
+    Raises:
+        UndecodableData: The data is not what the class describes.
+        InvalidAttribute: The subject is empty, too long, or holds a control character.
+    """
+    check_text("subject", subject)
+    event = _validated(cls, data)
+    event.__dict__["subject"] = subject
+    return event
 
 
 def attach(event: E, envelope: Envelope) -> E:
@@ -59,6 +64,18 @@ def attach(event: E, envelope: Envelope) -> E:
         if theirs != ours:
             raise ValueError(f"the envelope's {name} is {theirs!r}, the event's {ours!r}")
     return _carry(copy(event), envelope)
+
+
+def _validated(cls: type[E], data: bytes) -> E:
+    event = cls.__new__(cls)
+    try:
+        # Validating into an instance skips __init__, and parses the bytes only once.
+        cls.__pydantic_validator__.validate_json(data, self_instance=event)
+    except ValidationError as error:
+        raise UndecodableData(f"{_title(cls)}: {_summary(cls, error)}") from None
+    except Exception as error:  # a validator of the class may raise anything
+        raise UndecodableData(f"{_title(cls)}: {_one_line(repr(error))}") from error
+    return event
 
 
 def _carry(event: E, envelope: Envelope) -> E:

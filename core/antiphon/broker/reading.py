@@ -1,15 +1,21 @@
-"""The commands that read records back. They write nothing."""
+"""The commands that read records back. They write nothing.
+
+The functions let the server's errors through; `RedisReading` turns them into Antiphon's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from antiphon.broker.faults import SERVER_ERRORS, passing, translated
 from antiphon.duration import milliseconds
+from antiphon.errors import StreamUnavailable
 from antiphon.instants import instant
 from antiphon.keys import Keys
 from antiphon.ledger import Entry
@@ -93,22 +99,39 @@ async def list_recoveries(
 
 @dataclass(frozen=True, slots=True)
 class RedisReading:
-    """The records of one cell, behind an open client that does not decode."""
+    """The records of one cell, behind an open client that does not decode.
+
+    Raises:
+        StreamUnavailable: From both methods, when the server cannot be reached or cannot answer.
+        ConfigurationError: From both, when it refuses our name, password or permissions.
+    """
 
     client: Redis
     keys: Keys
 
     async def record(self, correlation_id: str) -> Record | None:
         """Read one record as of one instant."""
-        return await read_record(self.client, self.keys, correlation_id)
+        with _told(f"reading the recovery {correlation_id}"):
+            return await read_record(self.client, self.keys, correlation_id)
 
     async def recoveries(
         self, *, status: Status | None, subject: str | None, since: timedelta | None, limit: int
     ) -> list[Summary]:
         """List recoveries."""
-        return await list_recoveries(
-            self.client, self.keys, status=status, subject=subject, since=since, limit=limit
-        )
+        with _told("listing recoveries"):
+            return await list_recoveries(
+                self.client, self.keys, status=status, subject=subject, since=since, limit=limit
+            )
+
+
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except SERVER_ERRORS as error:
+        if passing(error):
+            raise StreamUnavailable(f"{doing}: {error}") from error
+        raise translated(error, doing) from error
 
 
 def _indexes(keys: Keys, status: Status | None, subject: str | None) -> list[tuple[str, bool]]:

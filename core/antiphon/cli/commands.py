@@ -20,7 +20,11 @@ from antiphon.errors import ConfigurationError
 ENTRY_POINT_GROUP = "antiphon.commands"
 
 OURS = {
+    "run": "antiphon.cli.run:run",
+    "publish": "antiphon.cli.publish:publish",
+    "recoveries": "antiphon.cli.recoveries:recoveries",
     "server": "antiphon.cli.server:server",
+    "trace": "antiphon.cli.trace:trace",
 }
 """Each command of the framework: its name, and the function or the ``typer.Typer`` behind it."""
 

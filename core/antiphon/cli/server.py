@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_text
 import shlex
 import signal
@@ -40,12 +41,13 @@ def server(
     from antiphon.broker.server import EmbeddedServer  # noqa: PLC0415  keep `--help` quick
 
     signal.signal(signal.SIGTERM, _interrupt)
-    with EmbeddedServer(data_dir, port=port, durability=durability) as running:
+    # The interrupt may come at any moment, not only while waiting.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        EmbeddedServer(data_dir, port=port, durability=durability) as running,
+    ):
         typer.echo(_as_json(running) if json else _as_text(running, found=data_dir is None))
-        try:
-            status = running.wait()
-        except KeyboardInterrupt:
-            return
+        status = running.wait()
         raise ConfigurationError(
             f"the server ended by itself with status {status}: see {running.log}"
         )

@@ -8,7 +8,7 @@ A line may carry a prefix, as `docker compose logs` adds it; a line that is ther
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +45,18 @@ _ROW_NAMES = {
     "taken_over_from": "from",
 }
 
-_WITHOUT_DELIVERY = frozenset({Kind.PUBLISHED, Kind.REOPENED, Kind.CLOSED})
+_LAST = 2**64
+"""Beyond any part of an entry id."""
+
+_NEEDED = {
+    Kind.PUBLISHED: ("event",),
+    Kind.LOST: ("group",),
+    Kind.REOPENED: (),
+    Kind.CLOSED: (),
+}
+"""What a row must hold to tell anything; the others tell of a delivery."""
+
+_DELIVERED = ("event", "group")
 
 
 @dataclass(slots=True)
@@ -74,6 +85,8 @@ class LogRows:
             found.rows.append(row)
             if row.kind == Kind.COMPLETED:
                 found.rows.extend(_published(row, line.get("published")))
+            elif row.kind == Kind.LOST and row.text("verdict"):
+                found.rows.append(replace(row, kind=Kind.CLOSED))
         found._complete_events()
         found.rows.sort(key=lambda row: row.at)
         return found
@@ -84,7 +97,7 @@ class LogRows:
         quoted = orjson.dumps(self.correlation_id)
         needle = quoted[1:-1] if quoted.isascii() and b"\\" not in quoted else b""
         for number, line in enumerate(lines, 1):
-            raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+            raw = line.encode("utf-8", "replace") if isinstance(line, str) else line
             if needle not in raw:
                 continue
             text = raw[max(raw.find(b'{"'), 0) :].strip()
@@ -108,7 +121,7 @@ class LogRows:
         announced = {row.text("event") for row in self.rows if row.kind == Kind.PUBLISHED}
         delivered: dict[str, Entry] = {}
         for row in self.rows:
-            if row.kind not in _WITHOUT_DELIVERY:
+            if row.kind not in _NEEDED:
                 earliest = delivered.setdefault(row.text("event"), row)
                 if _order(row) < _order(earliest):
                     delivered[row.text("event")] = row
@@ -137,9 +150,12 @@ def _row(number: int, line: dict[str, Any]) -> Entry | None:
         for name, value in line.items()
         if value is not None and name != "event"
     }
-    if kind not in _WITHOUT_DELIVERY and not (fields.get("group") and fields.get("event")):
+    if kind == Kind.LOST:
+        fields["type"], fields["entry"], _ = f"{fields.get('outstanding', '')}||".split("|", 2)
+    if not all(fields.get(name) for name in _NEEDED.get(kind, _DELIVERED)):
         return None
-    return Entry(at if at.tzinfo else at.replace(tzinfo=UTC), f"line {number}", kind, fields)
+    utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    return Entry(utc, f"line {number}", kind, fields)
 
 
 def _published(completed: Entry, listed: Any) -> Iterator[Entry]:
@@ -160,5 +176,6 @@ def _published(completed: Entry, listed: Any) -> Iterator[Entry]:
 def _order(row: Entry) -> tuple[int, int, datetime]:
     """Order rows by their entry ids, as Redis does, and then by time."""
     head, _, tail = row.text("entry").partition("-")
-    numbers = (int(head), int(tail)) if head.isdigit() and tail.isdigit() else (0, 0)
-    return (*numbers, row.at)
+    if not (head.isdecimal() and tail.isdecimal()):
+        return _LAST, _LAST, row.at
+    return int(head), int(tail), row.at

@@ -5,6 +5,7 @@ Every mark has a word beside it, so nothing is said by colour alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from antiphon.trace.axis import Axis
 from antiphon.trace.glyphs import ASCII, UNICODE, Glyphs
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step
-from antiphon.trace.rows import Row, rows, workers
+from antiphon.trace.rows import CRITICAL, Row, rows, workers
 from antiphon.trace.tree import branches
 from antiphon.trace.words import plain, spell
 
@@ -44,6 +45,7 @@ class Picture:
         yield from _header(self.trace)
         yield ""
         yield from _waterfall(self.trace, glyphs, options.max_width)
+        yield _legend(glyphs)
         yield from _section("Outstanding", [owed.words for owed in self.trace.outstanding])
         yield from _section("Not known", self.trace.missing)
         yield from _section(
@@ -53,24 +55,27 @@ class Picture:
 
 def _header(trace: Trace) -> Iterator[RenderableType]:
     verdict = trace.verdict or trace.status
-    yield Text.assemble(
-        ("Recovery", "bold"),
-        f" {plain(trace.correlation_id)}: ",
-        (verdict.upper(), _VERDICT_STYLES.get(verdict, "bold cyan")),
+    name = plain(f"Recovery {trace.correlation_id}").rstrip()
+    yield Text.assemble((name, "bold"), ": ", (verdict.upper(), _VERDICT_STYLES.get(verdict, "")))
+    yield Text(
+        plain(
+            f"{trace.root_type} about {trace.subject}, opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        + (f", reopened {trace.summary.closes - 1}x" if trace.summary.closes > 1 else "")
     )
-    lasted = f"took {spell(trace.duration)}" if trace.closed else f"for {spell(trace.duration)} now"
-    again = f", reopened {trace.summary.closes - 1} times" if trace.summary.closes > 1 else ""
-    yield Text(plain(f"{trace.root_type} about {trace.subject}"))
-    yield Text(f"opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC, {lasted}{again}")
-    yield Text(f"{len(trace.steps)} steps add up to {spell(trace.sum_of_steps)}")
+    lasted = "total" if trace.closed else "open for"
+    yield Text(
+        f"{lasted} {spell(trace.duration)}, "
+        f"{len(trace.steps)} steps add up to {spell(trace.sum_of_steps)}"
+    )
     path = trace.critical_path
     if path.steps:
         yield Text(
             f"critical path {spell(path.duration)}, {spell(path.waiting)} of it waiting: "
             + " > ".join(_chain(path.steps))
         )
-    for reason in trace.summary.reasons:
-        yield Text(plain(f"! {reason}"))
+    for reason, times in Counter(trace.summary.reasons).items():
+        yield Text(plain(f"! {reason}") + (f" ({times}x)" if times > 1 else ""))
 
 
 def _chain(steps: Sequence[Step]) -> Iterator[str]:
@@ -118,6 +123,18 @@ def _fit(text: str, size: int, glyphs: Glyphs) -> str:
     if cell_len(text) <= size:
         return set_cell_size(text, size)
     return set_cell_size(text, size - 1) + glyphs.ellipsis
+
+
+def _legend(glyphs: Glyphs) -> Text:
+    marks = (
+        (CRITICAL, "critical path"),
+        (glyphs.working, "working"),
+        (glyphs.wasted, "in vain"),
+        (glyphs.waiting, "waiting"),
+        (glyphs.event, "published"),
+        (glyphs.settled, "not run"),
+    )
+    return Text("\n" + "   ".join(f"{mark} {word}" for mark, word in marks), style="dim")
 
 
 def _section(title: str, items: Sequence[str]) -> Iterator[RenderableType]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from antiphon.trace.axis import Axis
 from antiphon.trace.model import Trace
@@ -59,7 +58,9 @@ def rows(trace: Trace, tree: Iterable[Branch], axis: Axis) -> Iterator[Row]:
         label = plain(node.group) + (f" {CRITICAL}" if node.id in critical else "")
         ready = node.start if node.replay_of else by_id[node.event_id].time
         if not node.attempts:
-            yield _unworked(node, branch.guide, label, axis, ready, trace.as_of)
+            waits = None if node.outcome.is_final else trace.as_of
+            bar = axis.idle(node, ready=ready, waits_until=waits)
+            yield Row(branch.guide, label, (node.outcome.value, "", "", ""), bar)
         for position, attempt in enumerate(node.attempts):
             is_last = position == len(node.attempts) - 1
             waits = trace.as_of if is_last and not node.outcome.is_final else None
@@ -80,14 +81,6 @@ def rows(trace: Trace, tree: Iterable[Branch], axis: Axis) -> Iterator[Row]:
                 yield Row(branch.below, plain(note), style="dim")
         for note in _step_notes(node):
             yield Row(branch.below, plain(note), style="dim")
-
-
-def _unworked(
-    step: Step, guide: str, label: str, axis: Axis, ready: datetime, as_of: datetime
-) -> Row:
-    waits = None if step.outcome.is_final else as_of
-    bar = axis.idle(step, ready=ready, waits_until=waits)
-    return Row(guide, label, (step.outcome.value, "", "", ""), bar)
 
 
 def _attempt_notes(attempt: Attempt, short: Mapping[str, str]) -> Iterator[str]:
