@@ -131,6 +131,38 @@ class Envelope:
                 else:
                     del readable[error.attribute.encode()]
 
+    def answer(
+        self,
+        id: str,  # noqa: A002
+        *,
+        source: str,
+        type: str,  # noqa: A002
+        subject: str,
+        version: int,
+        time: datetime,
+    ) -> Envelope:
+        """Return the envelope of an event caused by this one: same recovery, one hop further.
+
+        The arguments are taken as they are; give it what an `Event` and a `uuid7` hold.
+        """
+        draft = _Draft(
+            id,
+            source,
+            type,
+            subject,
+            time,
+            version,
+            self.correlation_id,
+            self.id,
+            None,
+            self.hops + 1,
+            self.traceparent,
+            False,  # noqa: FBT003
+        )
+        draft.__class__ = Envelope
+        envelope: Envelope = draft
+        return envelope
+
     def to_fields(self, data: bytes) -> list[str | bytes]:
         """Return the entry as XADD takes it: field, value, field, value.
 
