@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis.exceptions import (
     AuthenticationError,
@@ -17,10 +19,18 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from antiphon.errors import AntiphonError, ConfigurationError
+from antiphon.errors import AntiphonError, ConfigurationError, StreamUnavailable
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _DOUBLINGS = 0.05, 1.0, 6
-_PASSING = (ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+_PASSING = (
+    ClusterDownError,
+    ConnectionError,
+    OSError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TimeoutError,
+    TryAgainError,
+)
 _PASSING_CODES = ("BUSY ", "FAILOVER", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 
 
@@ -32,7 +42,7 @@ def passing(error: Exception) -> bool:
     """Whether the same command may succeed later with nobody changing anything in our code."""
     if isinstance(error, AuthenticationError | NoPermissionError):
         return False
-    if isinstance(error, ConnectionError | TimeoutError | OSError | _PASSING):
+    if isinstance(error, _PASSING):
         return True
     return isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES)
 
@@ -54,6 +64,23 @@ def translated(error: Exception, doing: str) -> AntiphonError:
     translation = kind(f"{doing}: {error}")
     translation.__cause__ = error
     return translation
+
+
+@contextmanager
+def telling(doing: str) -> Iterator[None]:
+    """Let the server's errors out of a piece of work in Antiphon's words.
+
+    Raises:
+        StreamUnavailable: the server cannot be reached, or cannot answer now.
+        ConfigurationError: it refuses our name, password or permissions.
+        ScriptFailed: it refuses the command.
+    """
+    try:
+        yield
+    except SERVER_ERRORS as error:
+        if passing(error):
+            raise StreamUnavailable(f"{doing}: {error}") from error
+        raise translated(error, doing) from error
 
 
 def pause_s(failures: int) -> float:

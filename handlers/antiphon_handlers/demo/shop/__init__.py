@@ -1,0 +1,1 @@
+"""The shop's four processes. They know nothing of Antiphon, as a real service would not."""
