@@ -1,0 +1,1 @@
+"""What a hop costs, with and without the guards, measured side by side."""

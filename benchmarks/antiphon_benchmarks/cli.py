@@ -1,0 +1,103 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+
+from antiphon_benchmarks.contenders.contender import Name
+from antiphon_benchmarks.machine import machine_facts, package_versions
+from antiphon_benchmarks.report import print_facts, print_results
+from antiphon_benchmarks.run import measure
+from antiphon_benchmarks.scenarios.chain import Chain
+from antiphon_benchmarks.scenarios.flat import Flat
+from antiphon_benchmarks.scenarios.hop import Hop
+from antiphon_benchmarks.scenarios.idle import Idle
+from antiphon_benchmarks.scenarios.latency import Latency
+from antiphon_benchmarks.scenarios.scenario import Scenario
+from antiphon_benchmarks.server import Durability
+
+#: The width of a report that goes to a file.
+COLUMNS = 120
+
+
+class What(StrEnum):
+    """The scenarios."""
+
+    HOP = "hop"
+    LATENCY = "latency"
+    CHAIN = "chain"
+    IDLE = "idle"
+    FLAT = "flat"
+
+
+class Server(StrEnum):
+    """The kinds of server."""
+
+    MEMORY = "memory"
+    EVERYSEC = "everysec"
+    ALWAYS = "always"
+
+
+def bench(
+    what: Annotated[list[What] | None, typer.Argument(help="Scenarios; hop unless given.")] = None,
+    *,
+    contender: Annotated[
+        list[Name] | None, typer.Option(help="Repeatable; all unless given.")
+    ] = None,
+    server: Annotated[
+        list[Server] | None, typer.Option(help="Repeatable; memory unless given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1)] = 5,
+    events: Annotated[int, typer.Option(min=1, help="hop: waiting failures.")] = 20_000,
+    samples: Annotated[int, typer.Option(min=2, help="latency: failures, one at a time.")] = 1_000,
+    recoveries: Annotated[int, typer.Option(min=1, help="chain: recoveries of five hops.")] = 200,
+    handlers: Annotated[int, typer.Option(min=1, help="idle: handlers.")] = 50,
+    seconds: Annotated[float, typer.Option(min=1, help="idle: how long to watch.")] = 20,
+    finished: Annotated[int, typer.Option(min=1, help="flat: recoveries in between.")] = 200_000,
+    json: Annotated[Path | None, typer.Option(help="Write every number to this file.")] = None,
+) -> None:
+    """Measure Antiphon beside plain FastStream and a hand-written loop."""
+    scenarios: dict[What, Scenario] = {
+        What.HOP: Hop(events),
+        What.LATENCY: Latency(samples),
+        What.CHAIN: Chain(recoveries),
+        What.IDLE: Idle(handlers, seconds),
+        What.FLAT: Flat(finished),
+    }
+    console, progress = _console(), Console(stderr=True)
+    machine, versions = machine_facts(), package_versions()
+    print_facts(console, machine)
+    print_facts(console, versions)
+    results = [
+        measure(
+            scenarios[name],
+            Durability[kind.name],
+            contender or list(Name),
+            rounds=rounds,
+            report=progress.print,
+        )
+        for name in what or [What.HOP]
+        for kind in server or [Server.MEMORY]
+    ]
+    for result in results:
+        print_results(console, result)
+    if json is not None:
+        facts = {"machine": machine, "versions": versions, "rounds": rounds}
+        everything = facts | {"results": [result.as_json() for result in results]}
+        json.write_bytes(orjson.dumps(everything, option=orjson.OPT_INDENT_2))
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=COLUMNS)
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(bench)
