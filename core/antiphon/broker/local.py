@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from antiphon.broker.private_file import write_private
 from antiphon.errors import ServerNotFound
 from antiphon.settings import Settings
 
 _NOTE = "server.json"
 _ANSWERS_WITHIN_SECONDS = 2.0
-_OURS_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,8 @@ def default_data_dir() -> Path:
 
 
 def write_note(data_dir: Path, note: ServerNote) -> None:
-    """Leave the note, whole or not at all: a reader never sees half of one."""
-    draft = data_dir / f"{_NOTE}.{os.getpid()}"
-    draft.unlink(missing_ok=True)
-    opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OURS_ONLY)
-    with os.fdopen(opened, "w", encoding="utf-8") as file:
-        json.dump(asdict(note), file)
-    draft.replace(data_dir / _NOTE)
+    """Leave the note in the data directory, for ``local_url``."""
+    write_private(data_dir / _NOTE, json.dumps(asdict(note)))
 
 
 def remove_note(data_dir: Path) -> None:

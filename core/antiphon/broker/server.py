@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +22,6 @@ from urllib.parse import quote
 
 from antiphon.broker import tether
 from antiphon.broker.binary import ServerBinary, find_server
-from antiphon.broker.directory_lock import DirectoryLock
 from antiphon.broker.local import (
     ServerNote,
     answers,
@@ -34,6 +31,7 @@ from antiphon.broker.local import (
     resolve_url,
     write_note,
 )
+from antiphon.broker.server_files import ServerFiles
 from antiphon.errors import ConfigurationError
 
 __all__ = [
@@ -48,12 +46,8 @@ __all__ = [
 Durability = Literal["always", "everysec", "none"]
 """When a write is on disk: before it is answered, within a second, or never (memory only)."""
 
-_LONGEST_SOCKET_PATH_BYTES = 100  # the kernel's limit is 104 on macOS and 108 on Linux
-_SOCKET = "redis.sock"
 _POLL_SECONDS = 0.005
 _STOPS_WITHIN_SECONDS = 10
-_OURS_ONLY_DIRECTORY = 0o700
-_OURS_ONLY_FILE = 0o600
 _LARGEST_PORT = 65_535
 
 
@@ -87,15 +81,12 @@ class EmbeddedServer:
     ) -> None:
         if port is not None and not 1 <= port <= _LARGEST_PORT:
             raise ConfigurationError(f"port {port} is not a port: 1 to {_LARGEST_PORT}")
-        self.data_dir = (data_dir or default_data_dir()).absolute()
         self.port = port
         self.durability = durability
         self._ready_within = ready_within
-        self._lock = DirectoryLock(self.data_dir)
+        self._files = ServerFiles(data_dir or default_data_dir())
         self._binary: ServerBinary | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._password = ""
-        self._socket_dir = self.data_dir / "run"
 
     def __enter__(self) -> Self:
         self.start()
@@ -106,7 +97,7 @@ class EmbeddedServer:
 
     async def __aenter__(self) -> Self:
         # Only the waiting goes to a thread: the server must be the child of a lasting one.
-        self._prepare()
+        self._claim()
         try:
             self._spawn()
             await asyncio.to_thread(self._await_ready)
@@ -119,26 +110,31 @@ class EmbeddedServer:
         await asyncio.to_thread(self.stop)
 
     @property
+    def data_dir(self) -> Path:
+        """Where the server keeps its files."""
+        return self._files.data_dir
+
+    @property
     def url(self) -> str:
         """The URL for clients, password included: over TCP when there is a port."""
         if self.port is None:
             return self.socket_url
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self._files.password}@127.0.0.1:{self.port}/0"
 
     @property
     def socket_url(self) -> str:
         """The URL of the unix socket, password included."""
-        return f"unix://:{self._password}@{quote(str(self.socket_path))}?db=0"
+        return f"unix://:{self._files.password}@{quote(str(self.socket_path))}?db=0"
 
     @property
     def socket_path(self) -> Path:
         """The unix socket, in a directory that only its user may enter."""
-        return self._socket_dir / _SOCKET
+        return self._files.socket_path
 
     @property
     def log(self) -> Path:
         """What the server itself said since it was last started."""
-        return self.data_dir / "server.log"
+        return self._files.log
 
     @property
     def pid(self) -> int:
@@ -164,7 +160,7 @@ class EmbeddedServer:
             ConfigurationError: The data directory is in use or cannot be written, or the server
                 gave up; the message carries its last words.
         """
-        self._prepare()
+        self._claim()
         try:
             self._spawn()
             self._await_ready()
@@ -176,10 +172,9 @@ class EmbeddedServer:
         """End the server politely, then firmly. Safe to call twice, and after ``kill``."""
         if self._process is not None:
             self._end()
-        if self._lock.fileno() >= 0:
+        if self._files.claimed:
             remove_note(self.data_dir)
-            shutil.rmtree(self._socket_dir, ignore_errors=True)
-            self._lock.release()
+            self._files.release()
 
     def kill(self) -> None:
         """End the server as a crash would, mid-write if need be. ``restart`` brings it back."""
@@ -195,7 +190,7 @@ class EmbeddedServer:
             RuntimeError: It was never started, or was stopped.
             ConfigurationError: It did not come back.
         """
-        if self._lock.fileno() < 0:
+        if not self._files.claimed:
             raise RuntimeError(f"the server on {self.data_dir} is not started: call start()")
         if self._process is not None:
             self._end()
@@ -211,38 +206,11 @@ class EmbeddedServer:
             raise RuntimeError(f"the server on {self.data_dir} is not running")
         return self._process
 
-    def _prepare(self) -> None:
-        """Claim the data directory and lay out the files around the server."""
-        if self._lock.fileno() >= 0:
+    def _claim(self) -> None:
+        if self._files.claimed:
             raise RuntimeError(f"the server on {self.data_dir} is already started")
-        _ = self.binary  # without one there is nothing to prepare
-        try:
-            self.data_dir.mkdir(mode=_OURS_ONLY_DIRECTORY, parents=True, exist_ok=True)
-            self._lock.acquire()
-            self._password = self._stable_password()
-            self._socket_dir = self._fresh_socket_dir()
-        except OSError as error:
-            self._lock.release()
-            raise ConfigurationError(f"cannot keep a server in {self.data_dir}: {error}") from error
-
-    def _stable_password(self) -> str:
-        path = self.data_dir / "password"
-        try:
-            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OURS_ONLY_FILE)
-        except FileExistsError:
-            return path.read_text(encoding="ascii").strip()
-        password = secrets.token_urlsafe(32)
-        with os.fdopen(opened, "w", encoding="ascii") as file:
-            file.write(password)
-        return password
-
-    def _fresh_socket_dir(self) -> Path:
-        nearby = self.data_dir / "run"
-        if len(os.fsencode(nearby / _SOCKET)) > _LONGEST_SOCKET_PATH_BYTES:
-            return Path(tempfile.mkdtemp(prefix="antiphon-"))
-        shutil.rmtree(nearby, ignore_errors=True)
-        nearby.mkdir(mode=_OURS_ONLY_DIRECTORY)
-        return nearby
+        _ = self.binary  # without a program there is nothing to make room for
+        self._files.claim()
 
     def _spawn(self) -> None:
         # The configuration holds the password: it goes through the server's input, from a file
@@ -258,7 +226,7 @@ class EmbeddedServer:
                 stdin=config,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=(self._lock.fileno(),),
+                pass_fds=(self._files.claim_descriptor(),),
                 process_group=0,  # a Ctrl-C is for the parent, which then stops the server
                 umask=0o077,
             )
@@ -269,7 +237,7 @@ class EmbeddedServer:
 {listening}
 unixsocket {_quoted(self.socket_path)}
 unixsocketperm 600
-requirepass {self._password}
+requirepass {self._files.password}
 dir {_quoted(self.data_dir)}
 appendonly {"no" if self.durability == "none" else "yes"}
 appendfsync {"no" if self.durability == "none" else self.durability}
@@ -284,19 +252,15 @@ maxmemory-policy noeviction
             if process.poll() is not None:
                 raise ConfigurationError(
                     f"{self.binary} ended with status {process.returncode} instead of starting: "
-                    f"{self._last_words()}"
+                    f"{self._files.last_words()}"
                 )
             if time.monotonic() > deadline:
                 raise ConfigurationError(
                     f"{self.binary} did not answer within {self._ready_within.total_seconds():g} s "
-                    f"(its log is {self.log}): {self._last_words()}"
+                    f"(its log is {self.log}): {self._files.last_words()}"
                 )
             time.sleep(_POLL_SECONDS)
         write_note(self.data_dir, ServerNote(process.pid, self.url, self.socket_url))
-
-    def _last_words(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
     def _end(self) -> None:
         process = self._running()
