@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from antiphon.instants import EPOCH, entry_instant
 
@@ -58,10 +59,7 @@ class Entry:
     @classmethod
     def from_row(cls, entry_id: bytes, row: Mapping[bytes, bytes]) -> Entry:
         """Read a row of the ledger stream; bytes that are not UTF-8 become replacement marks."""
-        fields = {
-            name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-            for name, value in row.items()
-        }
+        fields = {_name(name): str(value, "utf-8", "replace") for name, value in row.items()}
         entry = entry_id.decode()
         return cls(entry_instant(entry) or EPOCH, entry, fields.pop("kind", ""), fields)
 
@@ -98,3 +96,9 @@ class Entry:
             return None if since is None else EPOCH + since
         except OverflowError:
             return None
+
+
+@lru_cache(maxsize=256)
+def _name(raw: bytes) -> str:
+    """Decode the name of a field; the same few come in every row."""
+    return str(raw, "utf-8", "replace")

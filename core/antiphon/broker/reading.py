@@ -5,17 +5,15 @@ The functions let the server's errors through; `RedisReading` turns them into An
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from antiphon.broker.faults import SERVER_ERRORS, passing, translated
+from antiphon.broker.faults import telling
 from antiphon.duration import milliseconds
-from antiphon.errors import StreamUnavailable
 from antiphon.instants import instant
 from antiphon.keys import Keys
 from antiphon.ledger import Entry
@@ -111,27 +109,17 @@ class RedisReading:
 
     async def record(self, correlation_id: str) -> Record | None:
         """Read one record as of one instant."""
-        with _told(f"reading the recovery {correlation_id}"):
+        with telling(f"reading the recovery {correlation_id}"):
             return await read_record(self.client, self.keys, correlation_id)
 
     async def recoveries(
         self, *, status: Status | None, subject: str | None, since: timedelta | None, limit: int
     ) -> list[Summary]:
         """List recoveries."""
-        with _told("listing recoveries"):
+        with telling("listing recoveries"):
             return await list_recoveries(
                 self.client, self.keys, status=status, subject=subject, since=since, limit=limit
             )
-
-
-@contextmanager
-def _told(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except SERVER_ERRORS as error:
-        if passing(error):
-            raise StreamUnavailable(f"{doing}: {error}") from error
-        raise translated(error, doing) from error
 
 
 def _indexes(keys: Keys, status: Status | None, subject: str | None) -> list[tuple[str, bool]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +20,21 @@ CellOption = Annotated[
     typer.Option("--cell", metavar="NAME", help="The namespace, instead of ANTIPHON_CELL's."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+ImportOption = Annotated[
+    list[str] | None,
+    typer.Option("--import", metavar="MODULE", help="It defines event types. Repeatable."),
+]
+
+
+def length(value: str | timedelta) -> timedelta:
+    """Read an option that is a length of time."""
+    from antiphon.duration import duration  # noqa: PLC0415  keep `--help` quick
+
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def settings_from(url: str | None, cell: str | None) -> Settings:
@@ -30,3 +47,12 @@ def settings_from(url: str | None, cell: str | None) -> Settings:
 
     given: dict[str, Any] = {"redis_url": url, "cell": cell}
     return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def export(url: str | None, cell: str | None) -> None:
+    """Make options count for services, which read the environment when they first need to."""
+    from antiphon.settings import ENV_PREFIX  # noqa: PLC0415  keep `--help` quick
+
+    for name, value in (("REDIS_URL", url), ("CELL", cell)):
+        if value is not None:
+            os.environ[f"{ENV_PREFIX}{name}"] = value

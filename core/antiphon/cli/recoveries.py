@@ -9,26 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from antiphon.cli.options import CellOption, JsonOption, UrlOption, settings_from
+from antiphon.cli.options import CellOption, JsonOption, UrlOption, length, settings_from
+from antiphon.cli.output import console, print_json, table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from antiphon.records import Status
     from antiphon.settings import Settings
     from antiphon.summary import Summary
-
-_WIDE = 200
-"""Columns of a list that no terminal shows."""
-
-
-def _length(text: str) -> timedelta:
-    from antiphon.duration import duration  # noqa: PLC0415  keep `--help` quick
-
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def recoveries(
@@ -43,7 +30,7 @@ def recoveries(
     since: Annotated[
         timedelta | None,
         typer.Option(
-            parser=_length, metavar="DURATION", help="Only those still open so long ago, as in 1h."
+            parser=length, metavar="DURATION", help="Only those still open so long ago, as in 1h."
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
@@ -56,10 +43,7 @@ def recoveries(
         _listed(settings_from(url, cell), status=status, subject=subject, since=since, limit=limit)
     )
     if json:
-        import orjson  # noqa: PLC0415  keep `--help` quick
-
-        as_json = [summary.to_dict() for summary in found]
-        typer.echo(orjson.dumps(as_json, option=orjson.OPT_INDENT_2))
+        print_json([summary.to_dict() for summary in found])
     elif found:
         _draw(found)
     else:
@@ -85,33 +69,19 @@ async def _listed(
 
 
 def _draw(found: Sequence[Summary]) -> None:
-    from rich.console import Console  # noqa: PLC0415  keep `--help` quick
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDE  # one line for each, whoever reads it
-    console.print(_table(found, datetime.now(UTC)))
-
-
-def _table(found: Sequence[Summary], now: datetime) -> Table:
-    from rich.table import Table  # noqa: PLC0415  keep `--help` quick
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  keep `--help` quick
 
     from antiphon.trace.words import plain, spell  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("opened", no_wrap=True)
-    table.add_column("took", no_wrap=True)
-    table.add_column("what")
+    now = datetime.now(UTC)
+    listed = table("id", "status", "opened", "took", "what", wrapped="what")
     for summary in found:
-        closed = summary.closed
-        table.add_row(
+        opened, closed = summary.opened, summary.closed
+        listed.add_row(
             Text(plain(summary.correlation_id)),
             summary.verdict or summary.status,
-            f"{spell(now - summary.opened)} ago" if summary.opened else "",
-            spell(closed - summary.opened) if closed and summary.opened else "",
+            f"{spell(now - opened)} ago" if opened else "",
+            spell(closed - opened) if closed and opened else "",
             Text(plain(f"{summary.subject} {summary.type}")),
         )
-    return table
+    console().print(listed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from antiphon.cli.options import CellOption, JsonOption, UrlOption, settings_from
+from antiphon.cli.output import print_json
 from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def trace(
         else asyncio.run(_from_record(settings_from(url, cell), correlation_id))
     )
     if json:
-        _print_json(found)
+        print_json(found.to_dict())
     else:
         _draw(found)
     if found.verdict in {"partial", "failed"}:
@@ -96,12 +97,6 @@ async def _from_record(settings: Settings, correlation_id: str) -> Trace:
             "and --logs FILE shows one whose record has expired"
         )
     return found
-
-
-def _print_json(found: Trace) -> None:
-    import orjson  # noqa: PLC0415  keep `--help` quick
-
-    typer.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
 
 
 def _draw(found: Trace) -> None:

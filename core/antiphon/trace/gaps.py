@@ -6,13 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from antiphon.keys import CLOSING_TYPES
-from antiphon.ledger import Entry, Kind
 from antiphon.summary import Summary
 from antiphon.trace.history import History
 from antiphon.trace.logs import LogRows
-from antiphon.trace.parts import AttemptOutcome, Step, TracedEvent
-
-_ENDS = frozenset({Kind.COMPLETED, Kind.RETRIED, Kind.RELEASED, Kind.DIED})
+from antiphon.trace.parts import Attempt, AttemptOutcome, Step, TracedEvent
 
 
 def in_ledger(history: History) -> Iterator[str]:
@@ -37,9 +34,9 @@ def in_logs(
             "deliveries that no worker has begun are known to the ledger alone"
         )
     if logs.unreadable:
-        yield f"what {logs.unreadable} lines about it say: they are cut off or lack a field"
+        yield f"what {logs.unreadable} of its lines say: they are cut off or lack a field"
     yield from _publishers(logs, history)
-    yield from _attempts(logs.rows, steps, closed=summary.closed)
+    yield from _attempts(steps, closed=summary.closed)
 
 
 def _publishers(logs: LogRows, history: History) -> Iterator[str]:
@@ -60,29 +57,25 @@ def _publishers(logs: LogRows, history: History) -> Iterator[str]:
             yield f"the event {event.cause}, which caused {_name(event)}"
 
 
-def _attempts(
-    rows: Sequence[Entry], steps: Sequence[Step], *, closed: datetime | None
-) -> Iterator[str]:
-    ended = {_attempt_key(row) for row in rows if row.kind in _ENDS and row.number("ms")}
-    begun = {_attempt_key(row) for row in rows if row.kind == Kind.STARTED}
+def _attempts(steps: Sequence[Step], *, closed: datetime | None) -> Iterator[str]:
     for step in steps:
         numbers = {attempt.no for attempt in step.attempts}
-        for absent in sorted(set(range(1, max(numbers, default=0))) - numbers):
-            yield f"attempt {absent} of {_delivery(step)}"
+        last = max(numbers, default=0)
+        if last > len(numbers):
+            yield f"{last - len(numbers)} of {last} attempts of {_delivery(step)}"
         for attempt in step.attempts:
-            which = f"attempt {attempt.no} of {_delivery(step)} on {attempt.consumer}"
-            key = (step.group, step.event_id, step.entry, str(attempt.no), attempt.consumer)
-            if key in ended - begun:
+            if attempt.reckoned and attempt.duration:
+                which = _attempt(step, attempt)
                 yield f"when {which} began: reckoned from its end and its duration"
             over = closed is not None and attempt.start <= closed and not step.outcome.is_final
             if attempt.outcome == AttemptOutcome.UNKNOWN or (
                 over and attempt.outcome == AttemptOutcome.RUNNING
             ):
-                yield f"how {which} ended"
+                yield f"how {_attempt(step, attempt)} ended"
 
 
-def _attempt_key(row: Entry) -> tuple[str, ...]:
-    return tuple(row.text(name) for name in ("group", "event", "entry", "attempt", "consumer"))
+def _attempt(step: Step, attempt: Attempt) -> str:
+    return f"attempt {attempt.no} of {_delivery(step)} on {attempt.consumer}"
 
 
 def _delivery(step: Step) -> str:

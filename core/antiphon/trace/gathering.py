@@ -66,6 +66,7 @@ class _Try:
             no=self.no,
             consumer=self.consumer,
             start=self.start,
+            reckoned=not self.begun,
             end=self.end,
             duration=self.duration,
             outcome=self.outcome or AttemptOutcome.RUNNING,
@@ -90,26 +91,28 @@ class Gathering:
     _progress: Entry | None = None
 
     def add(self, row: Entry) -> None:
-        """Take in one row; a kind that tells nothing of a delivery is ignored."""
+        """Take in one row."""
         match row.kind:
             case Kind.STARTED:
                 self._start(row)
             case Kind.COMPLETED | Kind.RETRIED | Kind.RELEASED | Kind.DIED:
                 self._end(row, _ENDS[Kind(row.kind)])
+            case Kind.DUPLICATE if row.text("of").endswith(f"|{self.entry}|{self.group}"):
+                pass  # a lost group was made again and read what it had settled itself
             case Kind.SKIPPED | Kind.DUPLICATE | Kind.JOINED | Kind.LOST:
                 self._settlement = row
             case Kind.WAITING:
                 self._wait = row
             case Kind.PROGRESS:
                 self._progress = row
-            case _:
-                pass
 
-    def step(self, event: TracedEvent) -> Step:
-        """Conclude what the delivery is, as far as its rows tell.
+    @property
+    def completed(self) -> bool:
+        """Whether an attempt completed; only then its events were published."""
+        return any(attempt.outcome == AttemptOutcome.COMPLETED for attempt in self._tries)
 
-        Its published events are not known here and left empty.
-        """
+    def step(self, event: TracedEvent, published: tuple[str, ...]) -> Step:
+        """Conclude what the delivery is, as far as its rows tell."""
         self._order_tries()
         attempts = tuple(t.attempt() for t in self._tries)
         outcome, end, about = self._standing(attempts)
@@ -127,7 +130,7 @@ class Gathering:
             start=attempts[0].start if attempts else self.first_seen,
             end=end if outcome.is_final else None,
             progress=_progress(self._progress),
-            published=(),
+            published=published,
             of=about.text("of") if about else "",
             due=wait_due or retry_due,
             note=_note(about) if about else "",
@@ -162,6 +165,8 @@ class Gathering:
 
     def _order_tries(self) -> None:
         """Put the attempts in order, and settle those that a later one shows to be over."""
+        if len(self._tries) == 1 and self._settlement is None:
+            return
         self._tries.sort(key=lambda t: (t.no, t.outcome not in _YIELDED, t.start))
         followers = [(t.start, t.claimed_from) for t in self._tries[1:]]
         if self._settlement is not None:
@@ -176,15 +181,21 @@ class Gathering:
         self, attempts: tuple[Attempt, ...]
     ) -> tuple[StepOutcome, datetime | None, Entry | None]:
         """Return the outcome, when it was reached, and the row that tells more about it."""
-        last = attempts[-1] if attempts else None
         if self._settlement is not None:
             row = self._settlement
             return _SETTLEMENTS[Kind(row.kind)], row.at, row
-        if self._wait is not None and (last is None or self._wait.at > last.start):
+        last = attempts[-1] if attempts else None
+        if self._wait is not None and (last is None or _yields_to(self._wait, last)):
             return StepOutcome.WAITING, None, self._wait
         if last is None:
             return StepOutcome.RUNNING, None, None
         return _STANDINGS.get(last.outcome, StepOutcome.RUNNING), last.end, None
+
+
+def _yields_to(wait: Entry, last: Attempt) -> bool:
+    """Whether a delivery waits since its last attempt; one that runs or is over does not."""
+    again = last.outcome in {AttemptOutcome.RETRIED, AttemptOutcome.RELEASED}
+    return again and last.end is not None and wait.at >= last.end
 
 
 def _progress(row: Entry | None) -> Progress | None:

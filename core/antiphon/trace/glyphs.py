@@ -45,10 +45,10 @@ ASCII = Glyphs(
     gap="  ",
     publishes="> ",
     ellipsis="~",
-    event="*",
+    event="o",
     working="#",
     wasted="x",
     going_on=">",
     waiting=".",
-    settled="o",
+    settled="-",
 )

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from antiphon.instants import entry_instant
 from antiphon.ledger import Entry, Kind
 from antiphon.trace.gathering import Gathering
-from antiphon.trace.parts import Step, StepOutcome, TracedEvent
+from antiphon.trace.parts import Step, TracedEvent
 
 NOBODY = "?"
 """Stands for the group in outstanding work that no handler is subscribed to."""
+
+_A_DAY = timedelta(days=1)
+"""Clocks may disagree by seconds; an entry id a day ahead of its row was made by hand."""
+
+_Place = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -24,7 +29,9 @@ class History:
     """What the rows tell, before it is ordered and measured."""
 
     events: dict[str, TracedEvent] = field(default_factory=dict)
-    deliveries: dict[tuple[str, str, str], Gathering] = field(default_factory=dict)
+    deliveries: dict[_Place, Gathering] = field(default_factory=dict)
+    """By group, event id and entry id."""
+
     replays: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """By group and inbox entry: the event that was delivered again, and its dead letter."""
 
@@ -46,11 +53,16 @@ class History:
         return history
 
     def add(self, row: Entry) -> None:
-        """Take in one row."""
-        self.latest = max(self.latest or row.at, row.at)
+        """Take in one row, not older than the one before."""
+        self.latest = row.at
+        if row.kind in _DELIVERY_KINDS:
+            self._deliver(row)
+            return
         match row.kind:
             case Kind.PUBLISHED | Kind.ADOPTED:
-                self._publish(row)
+                fields = row.fields
+                event = _event_of(row, cause=fields.get("cause", ""), by=fields.get("by", ""))
+                self.events[event.id] = event
             case Kind.OPENED:
                 self.root = self.root or row
             case Kind.CLOSED:
@@ -64,27 +76,24 @@ class History:
                 self._lose(row)
             case Kind.REFUSED:
                 pass  # the delivery is another worker's by now, and its rows tell the rest
-            case _ if row.kind in _DELIVERY_KINDS:
-                self._deliver(row)
             case _:
                 self.unknown_kinds.add(row.kind)
 
     def steps(self) -> list[Step]:
         """Conclude every delivery, each with the events it published, in order of their start."""
-        concluded = [d.step(self.events[d.event_id]) for d in self.deliveries.values()]
-        published = self._published_by(concluded)
-        return sorted(
-            (replace(s, published=tuple(published.get(s.id, ()))) for s in concluded),
-            key=lambda step: step.start,
-        )
-
-    def _publish(self, row: Entry) -> None:
-        self.events[row.text("event")] = _event_of(row, cause=row.text("cause"), by=row.text("by"))
+        published = self._published()
+        concluded = [
+            delivery.step(self.events[delivery.event_id], tuple(published.get(place, ())))
+            for place, delivery in self.deliveries.items()
+        ]
+        return sorted(concluded, key=lambda step: step.start)
 
     def _deliver(self, row: Entry) -> None:
-        group, event_id, entry = row.text("group"), row.text("event"), row.text("entry")
-        delivery = self.deliveries.get((group, event_id, entry))
+        fields = row.fields
+        place = fields.get("group", ""), fields.get("event", ""), fields.get("entry", "")
+        delivery = self.deliveries.get(place)
         if delivery is None:
+            group, event_id, entry = place
             if event_id not in self.events:
                 # An event from before the ledger began, or news of the closing itself.
                 self.events[event_id] = _event_of(row, cause="", by="")
@@ -92,10 +101,10 @@ class History:
             if not replay_of and entry != self.events[event_id].entry:
                 replay_of = self._deaths.get((group, event_id), "")
             delivery = Gathering(group, event_id, entry, row.at, replay_of)
-            self.deliveries[group, event_id, entry] = delivery
+            self.deliveries[place] = delivery
         delivery.add(row)
         if row.kind == Kind.DIED:
-            self._deaths[group, event_id] = row.text("dead")
+            self._deaths[place[:2]] = row.text("dead")
 
     def _lose(self, row: Entry) -> None:
         """Find the delivery of a row that names only the entry, not the event in it."""
@@ -110,18 +119,17 @@ class History:
             )
         self._deliver(replace(row, fields={**row.fields, "event": event_id}))
 
-    def _published_by(self, steps: Iterable[Step]) -> Mapping[str, list[str]]:
-        """Find for every event the step that published it: a completed one before any other."""
-        publishers: dict[tuple[str, str], Step] = {}
-        for step in steps:
-            known = publishers.get((step.group, step.event_id))
-            if known is None or known.outcome != StepOutcome.COMPLETED:
-                publishers[step.group, step.event_id] = step
-        published: dict[str, list[str]] = {}
+    def _published(self) -> Mapping[_Place, list[str]]:
+        """Find what each delivery published; of several for one event, the one that completed."""
+        publishers: dict[tuple[str, str], _Place] = {}
+        for place, delivery in self.deliveries.items():
+            if place[:2] not in publishers or delivery.completed:
+                publishers[place[:2]] = place
+        published: dict[_Place, list[str]] = {}
         for event in self.events.values():
-            publisher = event.by and publishers.get((event.by, event.cause))
-            if publisher:
-                published.setdefault(publisher.id, []).append(event.id)
+            publisher = publishers.get((event.by, event.cause))
+            if publisher is not None:
+                published.setdefault(publisher, []).append(event.id)
         return published
 
 
@@ -142,14 +150,14 @@ _DELIVERY_KINDS = frozenset(
 
 
 def _event_of(row: Entry, *, cause: str, by: str) -> TracedEvent:
-    entry = row.text("entry")
+    fields = row.fields
+    entry = fields.get("entry", "")
     written = entry_instant(entry)
     return TracedEvent(
-        id=row.text("event"),
-        type=row.text("type"),
-        subject=row.text("subject"),
-        # An id ahead of the clock that made the row was not made by a clock.
-        time=min(written, row.at) if written else row.at,
+        id=fields.get("event", ""),
+        type=fields.get("type", ""),
+        subject=fields.get("subject", ""),
+        time=written if written and written - row.at < _A_DAY else row.at,
         cause=cause,
         by=by,
         entry=entry,

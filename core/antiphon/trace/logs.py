@@ -122,12 +122,14 @@ class LogRows:
         delivered: dict[str, Entry] = {}
         for row in self.rows:
             if row.kind not in _NEEDED:
-                earliest = delivered.setdefault(row.text("event"), row)
-                if _order(row) < _order(earliest):
-                    delivered[row.text("event")] = row
+                event = row.fields["event"]
+                earliest = delivered.setdefault(event, row)
+                if row.text("entry") != earliest.text("entry") and _order(row) < _order(earliest):
+                    delivered[event] = row
         for position, row in enumerate(self.rows):
-            witness = delivered.get(row.text("event"))
-            if row.kind == Kind.PUBLISHED and not row.text("entry") and witness:
+            if row.kind != Kind.PUBLISHED or row.text("entry"):
+                continue
+            if witness := delivered.get(row.text("event")):
                 fields = {**row.fields, "entry": witness.text("entry")}
                 self.rows[position] = Entry(row.at, row.id, row.kind, fields)
         self.unannounced = [
@@ -154,7 +156,7 @@ def _row(number: int, line: dict[str, Any]) -> Entry | None:
         fields["type"], fields["entry"], _ = f"{fields.get('outstanding', '')}||".split("|", 2)
     if not all(fields.get(name) for name in _NEEDED.get(kind, _DELIVERED)):
         return None
-    utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return Entry(utc, f"line {number}", kind, fields)
 
 

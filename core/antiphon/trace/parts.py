@@ -79,6 +79,9 @@ class Attempt:
 
     consumer: str
     start: datetime
+    reckoned: bool
+    """Whether `start` is reckoned from the end and the duration, because nothing tells it."""
+
     end: datetime | None
     """None while it runs. Of an attempt that was taken over: when that happened."""
 

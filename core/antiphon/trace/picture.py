@@ -5,13 +5,15 @@ Every mark has a word beside it, so nothing is said by colour alone.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from antiphon.trace.axis import Axis
@@ -41,28 +43,26 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw from top to bottom; what is not known is left out, not guessed."""
-        glyphs = ASCII if options.ascii_only else UNICODE
-        yield from _header(self.trace)
+        glyphs, width = ASCII if options.ascii_only else UNICODE, options.max_width
+        trace = self.trace
+        named = [f"{short} {name}" for name, short in workers(trace).items()]
+        yield from _header(trace, width)
         yield ""
-        yield from _waterfall(self.trace, glyphs, options.max_width)
-        yield _legend(glyphs)
-        yield from _section("Outstanding", [owed.words for owed in self.trace.outstanding])
-        yield from _section("Not known", self.trace.missing)
-        yield from _section(
-            "Workers", [f"{short}  {name}" for name, short in workers(self.trace).items()]
-        )
+        yield from _waterfall(trace, glyphs, width, console)
+        yield ""
+        yield _legend(glyphs, width)
+        yield from _section("Outstanding", [owed.words for owed in trace.outstanding], width)
+        yield from _section("Not known", trace.missing, width)
+        yield from _section("Workers", named, width)
 
 
-def _header(trace: Trace) -> Iterator[RenderableType]:
+def _header(trace: Trace, width: int) -> Iterator[Text]:
     verdict = trace.verdict or trace.status
     name = plain(f"Recovery {trace.correlation_id}").rstrip()
     yield Text.assemble((name, "bold"), ": ", (verdict.upper(), _VERDICT_STYLES.get(verdict, "")))
-    yield Text(
-        plain(
-            f"{trace.root_type} about {trace.subject}, opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC"
-        )
-        + (f", reopened {trace.summary.closes - 1}x" if trace.summary.closes > 1 else "")
-    )
+    reopened = trace.summary.closes - (trace.closed is not None)
+    what = f"{trace.root_type} about {trace.subject}, opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC"
+    yield _paragraph(what + (f", reopened {reopened}x" if reopened > 0 else ""), width)
     lasted = "total" if trace.closed else "open for"
     yield Text(
         f"{lasted} {spell(trace.duration)}, "
@@ -70,25 +70,26 @@ def _header(trace: Trace) -> Iterator[RenderableType]:
     )
     path = trace.critical_path
     if path.steps:
-        yield Text(
+        yield _paragraph(
             f"critical path {spell(path.duration)}, {spell(path.waiting)} of it waiting: "
-            + " > ".join(_chain(path.steps))
+            + " > ".join(_chain(path.steps)),
+            width,
         )
     for reason, times in Counter(trace.summary.reasons).items():
-        yield Text(plain(f"! {reason}") + (f" ({times}x)" if times > 1 else ""))
+        yield _paragraph(f"! {reason}" + (f" ({times}x)" if times > 1 else ""), width)
 
 
 def _chain(steps: Sequence[Step]) -> Iterator[str]:
     half = _LONGEST_CHAIN // 2
     if len(steps) <= _LONGEST_CHAIN:
-        yield from (plain(step.group) for step in steps)
+        yield from (step.group for step in steps)
         return
-    yield from (plain(step.group) for step in steps[:half])
+    yield from (step.group for step in steps[:half])
     yield f"({len(steps) - 2 * half} more)"
-    yield from (plain(step.group) for step in steps[-half:])
+    yield from (step.group for step in steps[-half:])
 
 
-def _waterfall(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
+def _waterfall(trace: Trace, glyphs: Glyphs, width: int, console: Console) -> Iterator[Segment]:
     tree = list(branches(trace, glyphs))
     names = [cell_len(b.guide + b.node.group) + 2 for b in tree if isinstance(b.node, Step)]
     label = min(max(names, default=0), width - _CELLS - _NARROWEST_AXIS - 1)
@@ -98,25 +99,24 @@ def _waterfall(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
     axis = Axis(trace.opened, max([trace.closed or trace.as_of, *ends]), columns, glyphs)
     head = Row("", "", _HEADINGS, axis.scale(), "dim")
     for row in (head, *rows(trace, tree, axis)):
-        yield _line(row, label, width, glyphs)
+        yield from _line(row, label, width, glyphs, console.get_style(row.style or "none"))
 
 
-def _line(row: Row, label: int, width: int, glyphs: Glyphs) -> Text:
+def _line(row: Row, label: int, width: int, glyphs: Glyphs, style: Style) -> Iterator[Segment]:
     """Fit a row to the width: the label gives way, the columns never do."""
     if row.cells is not None:
         cells = [text.ljust(size) for text, size in zip(row.cells[:3], _CELL_WIDTHS, strict=False)]
         cells.append(row.cells[3].rjust(_CELL_WIDTHS[-1]))
         left = " ".join([_fit(row.guide + row.label, label, glyphs), *cells])
-    elif row.bar:
-        left = _fit(row.guide + row.label, label + _CELLS, glyphs)
     else:
-        left = _fit(row.guide + row.label, width, glyphs)
-    line = Text(left, style="", no_wrap=True, overflow="crop", end="\n")
-    line.append(f" {row.bar}" if row.bar else "", row.style)
-    if row.bar:
-        line.stylize(row.style, cell_len(row.guide))
-    line.rstrip()
-    return line
+        left = _fit(row.guide + row.label, label + _CELLS if row.bar else width, glyphs)
+    line = f"{left} {row.bar}".rstrip()
+    if cell_len(line) > width:
+        line = set_cell_size(line, width)
+    # Segments, because a long recovery has tens of thousands of lines and `Text` would wrap each.
+    yield Segment(line[: len(row.guide)])
+    yield Segment(line[len(row.guide) :], style)
+    yield Segment.line()
 
 
 def _fit(text: str, size: int, glyphs: Glyphs) -> str:
@@ -125,7 +125,7 @@ def _fit(text: str, size: int, glyphs: Glyphs) -> str:
     return set_cell_size(text, size - 1) + glyphs.ellipsis
 
 
-def _legend(glyphs: Glyphs) -> Text:
+def _legend(glyphs: Glyphs, width: int) -> Text:
     marks = (
         (CRITICAL, "critical path"),
         (glyphs.working, "working"),
@@ -134,12 +134,27 @@ def _legend(glyphs: Glyphs) -> Text:
         (glyphs.event, "published"),
         (glyphs.settled, "not run"),
     )
-    return Text("\n" + "   ".join(f"{mark} {word}" for mark, word in marks), style="dim")
+    legend = _paragraph(", ".join(f"{mark} {word}" for mark, word in marks), width)
+    legend.stylize("dim")
+    return legend
 
 
-def _section(title: str, items: Sequence[str]) -> Iterator[RenderableType]:
+def _section(title: str, items: Sequence[str], width: int) -> Iterator[Text]:
     if not items:
         return
     yield Text(f"\n{title}", style="bold")
     for item in items:
-        yield Padding(Text(plain(item)), (0, 0, 0, 2), expand=False)
+        yield _paragraph(item, width, indent="  ")
+
+
+def _paragraph(text: str, width: int, *, indent: str = "") -> Text:
+    """Break a text into lines without filling them up: pasted elsewhere, blanks would show."""
+    lines = textwrap.wrap(
+        plain(text),
+        max(width, _NARROWEST_LABEL),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return Text("\n".join(lines), overflow="fold")

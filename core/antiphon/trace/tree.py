@@ -12,7 +12,7 @@ from antiphon.trace.glyphs import Glyphs
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step, TracedEvent
 
-_WIDEST_GUIDE = 24
+_WIDEST_GUIDE = 12
 """In columns. Deeper branches are drawn at this depth, without the guides of the outermost."""
 
 
