@@ -53,7 +53,9 @@ class Settler:
                 if done := await self._run(call):
                     due_ms = int(done.detail[0]) if done.detail else None
                     self._wake(delay.total_seconds())
-                    self._log.warning("delivery.retried", duration_ms=ms, error=error, due_ms=due_ms)
+                    self._log.warning(
+                        "delivery.retried", duration_ms=ms, error=error, due_ms=due_ms
+                    )
             case Dead(error):
                 if done := await self._run(self._calls.bury(lease, ms, error)):
                     dead = done.detail[0] if done.detail else None
@@ -93,16 +95,12 @@ class Settler:
 
 def _addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
     """An event of a handler, with the correlation and causation of what it answers."""
-    envelope = Envelope(
-        id=uuid7(),
+    envelope = cause.answer(
+        uuid7(),
         source=service,
         type=event.type,
         subject=event.subject,
-        time=datetime.now(UTC),
         version=event.version,
-        correlation_id=cause.correlation_id,
-        causation_id=cause.id,
-        hops=cause.hops + 1,
-        traceparent=cause.traceparent,
+        time=datetime.now(UTC),
     )
     return Outgoing(envelope, event.data_json(), isinstance(event, Failure))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -21,8 +22,9 @@ Log = structlog.typing.FilteringBoundLogger
 
 
 def get_logger() -> Log:
-    """The framework's logger."""
-    logger: Log = structlog.get_logger("antiphon")
+    """The framework's logger, as logging is configured now."""
+    # Bound at once: structlog's lazy proxy looks itself up again for every line.
+    logger: Log = structlog.get_logger("antiphon").bind()
     return logger
 
 
@@ -44,28 +46,27 @@ def configure(
         stream: where to; standard error unless given.
     """
     out = stream or sys.stderr
-    shared: list[structlog.typing.Processor] = [
-        add_recovery,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    renderer: structlog.typing.Processor
-    if log_format == "json":
-        renderer = structlog.processors.JSONRenderer(serializer=_to_json)
+    context: list[structlog.typing.Processor] = [add_context, structlog.processors.format_exc_info]
+    factory: Any = structlog.WriteLoggerFactory(out)
+    ours: list[structlog.typing.Processor]
+    theirs: list[structlog.typing.Processor]
+    if log_format == "console":
+        ours = theirs = [*context, structlog.dev.ConsoleRenderer(colors=out.isatty())]
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=out.isatty())
+        ours = theirs = [*context, render_text]
+        if hasattr(out, "buffer"):  # bytes spare an encoding for every line
+            ours, factory = [add_context, render], structlog.BytesLoggerFactory(out.buffer)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=ours,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *theirs],
         )
     )
     root = logging.getLogger()
@@ -73,15 +74,24 @@ def configure(
     root.setLevel(_LEVELS[level])
 
 
-def add_recovery(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
+def add_context(
+    _logger: object, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Add the fields of the running delivery; a structlog processor."""
-    recovery = current.get()
-    if recovery is None:
-        return event
-    return {**recovery.log_fields, **event}
+    """Add the time, the level and the fields of the running delivery; a structlog processor."""
+    fields: dict[str, Any] = {"timestamp": datetime.now(UTC), "level": method}
+    if (recovery := current.get()) is not None:
+        fields.update(recovery.log_fields)
+    fields.update(event)
+    return fields
 
 
-def _to_json(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+def render(logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
+    """Write a line as JSON; the last processor."""
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
+
+
+def render_text(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+    """Write a line as JSON text; the last processor where a stream takes no bytes."""
+    return render(logger, method, event).decode()
