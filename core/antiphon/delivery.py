@@ -56,11 +56,12 @@ def receive(
     correlation id can still be read.
     """
     place = {"stream": stream, "entry_id": entry_id, "default_type": _default_type(handler, label)}
-    flaw = None
+    flaw, nameless = None, False
     try:
         envelope = Envelope.from_fields(fields, **place)
     except UndecodableFields as error:
         envelope, flaw = Envelope.fallback(fields, **place), UndecodableEvent(str(error))
+        nameless = error.attribute == "subject"
     delivery = Delivery(
         handler=handler,
         stream=stream,
@@ -70,7 +71,10 @@ def receive(
         flaw=flaw,
         key=envelope.id,
     )
-    delivery.wanted = any(s.matches_subject(envelope.subject) for s in handler.selectors)
+    # An entry whose subject cannot be read may be anybody's: every handler of its type buries it.
+    delivery.wanted = nameless or any(
+        s.matches_subject(envelope.subject) for s in handler.selectors
+    )
     if delivery.wanted and flaw is None:
         try:
             _decode(delivery, fields.get(b"data") or b"{}", max_payload_bytes)

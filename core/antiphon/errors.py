@@ -23,9 +23,7 @@ class TransientError(AntiphonError):
     ``retry_after`` overrides the delay the retry policy would have drawn.
     """
 
-    def __init__(
-        self, message: str | None = None, *, retry_after: timedelta | None = None
-    ) -> None:
+    def __init__(self, message: str | None = None, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

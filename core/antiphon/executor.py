@@ -104,19 +104,12 @@ class Executor:
         flight.settling = True
         await self._settler.settle(lease, outcome, int((time.monotonic() - started) * 1000))
 
-    async def _outcome(
-        self, lease: Lease, run: Run, recovery: Recovery, flight: Flight
-    ) -> Outcome:
+    async def _outcome(self, lease: Lease, run: Run, recovery: Recovery, flight: Flight) -> Outcome:
         """Run the handler, and say what its result or error means."""
         delivery, timeout = lease.delivery, self.handler.timeout
         limit = asyncio.timeout(timeout.total_seconds() if timeout else None)
         try:
-            if delivery.flaw is not None:
-                raise delivery.flaw
-            if crashed_too_often(attempt=lease.attempt, failures=lease.failures):
-                raise RecoveryExhausted(
-                    f"{lease.attempt - 1 - lease.failures} workers died while they handled it"
-                )
+            _refuse_hopeless(lease)
             async with limit:
                 result = await self._invoke(self._argument(delivery, run), recovery, delivery)
             return Done((*_events(result, self.handler), *recovery.published))
@@ -207,12 +200,21 @@ class Executor:
             log.info("recovery.closed", verdict=verdict)
 
 
+def _refuse_hopeless(lease: Lease) -> None:
+    """Raise for a delivery that no attempt can bring to a good end."""
+    if lease.delivery.flaw is not None:
+        raise lease.delivery.flaw
+    if crashed_too_often(attempt=lease.attempt, failures=lease.failures):
+        raise RecoveryExhausted(
+            f"{lease.attempt - 1 - lease.failures} workers died while they handled it"
+        )
+
+
 def _events(result: object, handler: Handler) -> Iterator[Event]:
     """The events a handler returned: one, several, or none."""
     if result is None:
         return
-    several = isinstance(result, list | tuple)
-    for event in result if several else [result]:
+    for event in result if isinstance(result, list | tuple) else [result]:
         if not isinstance(event, Event):
             raise PermanentError(
                 f"{handler.group} returned {event!r}: return an event, several in a list, or None"

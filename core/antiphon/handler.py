@@ -34,16 +34,14 @@ class Handler:
     key: Key | None
     concurrency: int | None
     signature: Signature
+    group: str = field(init=False)
+    """The consumer group, one per handler."""
     kinds: dict[str, type[Event]] = field(init=False)
     """The event class of each type it reads."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "group", f"{self.service}.{self.name}")
         object.__setattr__(self, "kinds", {s.event.type: s.event for s in self.selectors})
-
-    @property
-    def group(self) -> str:
-        """The consumer group, one per handler."""
-        return f"{self.service}.{self.name}"
 
     @property
     def location(self) -> str:
@@ -62,7 +60,7 @@ class Handler:
         if callable(self.key):
             return self.key(event)
         try:
-            return self.key.format(**dict(event), subject=event.subject, id=event_id)
+            return self.key.format(**{**dict(event), "id": event_id})
         except (KeyError, IndexError) as error:
             raise ConfigurationError(
                 f"{self.group}: key {self.key!r} names {error}, which {event.type} has not"
@@ -126,7 +124,8 @@ def _is_injected(parameter: inspect.Parameter, hint: object) -> bool:
 
 def _events_in(hint: object) -> Iterable[type[Event]]:
     if isinstance(hint, type) and issubclass(hint, Event):
-        yield hint
+        if hasattr(hint, "type"):  # a base of events promises none in particular
+            yield hint
     elif typing.get_origin(hint) in {Union, types.UnionType, list, tuple, typing.Annotated}:
         for part in typing.get_args(hint):
             yield from _events_in(part)

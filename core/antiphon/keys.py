@@ -1,6 +1,6 @@
-"""Every Redis key, named in one place; `docs/reference/keys.md` lists them with type and lifetime.
+"""Every Redis key, named in one place; `docs/reference/keys.md` lists each with its lifetime.
 
-All keys of a cell share one hash tag, so a cell lives in one cluster slot and every script is atomic.
+All keys of a cell share one hash tag: a cell lives in one cluster slot, every script is atomic.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Keys:
     fence: str = field(init=False)
     dead: str = field(init=False)
     groups: str = field(init=False)
+    workers: str = field(init=False)
     closings: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +43,7 @@ class Keys:
             ("fence", f"{prefix}fence"),
             ("dead", f"{prefix}dead"),
             ("groups", f"{prefix}groups"),
+            ("workers", f"{prefix}workers"),
             ("closings", tuple(f"{prefix}events:{t}" for t in CLOSING_TYPES)),
         ):
             object.__setattr__(self, name, value)

@@ -1,13 +1,17 @@
-"""Services named on the command line: `module:service`."""
+"""What is named on the command line: modules, and services as `module:service`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from antiphon.errors import ConfigurationError
-from antiphon.service import Service
+
+if TYPE_CHECKING:
+    from antiphon.service import Service
 
 
 def load_service(name: str) -> Service:
@@ -17,19 +21,12 @@ def load_service(name: str) -> Service:
         ConfigurationError: the name is malformed, nothing can be imported by it, or what it names
             is no service.
     """
+    from antiphon.service import Service  # noqa: PLC0415  who loads modules only needs no FastStream
+
     module_name, separator, attribute = name.partition(":")
     if not separator or not module_name or not attribute:
         raise ConfigurationError(f"{name!r} is not of the form module:service")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # the module is there, and something it needs is not: its traceback says what
-        raise ConfigurationError(
-            f"no module {module_name!r} can be imported from {here} or the installed packages"
-        ) from error
+    module = load_module(module_name)
     service = getattr(module, attribute, None)
     if isinstance(service, Service):
         return service
@@ -37,3 +34,21 @@ def load_service(name: str) -> Service:
     raise ConfigurationError(
         f"{module_name} has no service {attribute!r}; it has: {', '.join(found) or 'none'}"
     )
+
+
+def load_module(name: str) -> ModuleType:
+    """Import a module, also from the current folder.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise  # the module is there, and something it needs is not: its traceback says what
+        raise ConfigurationError(
+            f"no module {name!r} can be imported from {here} or the installed packages"
+        ) from error

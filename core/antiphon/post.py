@@ -40,29 +40,24 @@ class Post:
             self._client,
             group=handler.group,
             consumer=session.consumer,
-            streams=list(self.streams.values()),
+            streams=[session.keys.events(kind) for kind in handler.kinds],
             block=settings.block,
             room=self.room,
             start=self._read,
             restore=self.restore,
         )
-        self._task: asyncio.Task[None] | None = None
         self._log = get_logger()
 
     async def open(self) -> None:
         """Register the group and begin to read."""
         session = self._session
         await register(session.client, session.gatherer, session.keys, self.group)
-        self._task = asyncio.create_task(
-            self._reader.run(), name=f"antiphon.reader.{self.handler.group}"
-        )
+        self._reader.begin()
         self._log.info("handler.listening", group=self.group.name, consumer=session.consumer)
 
     async def close(self) -> None:
         """Stop reading; what was read goes on."""
         await self._reader.stop(self._session.client)
-        if self._task is not None:
-            await self._task
         await self._client.aclose()
 
     def healthy(self, now: float) -> bool:

@@ -125,7 +125,9 @@ class Publisher:
         failure = isinstance(event, Failure)
         call = publish_call(self._keys, self._settings, envelope, data, failure=failure)
         entry, written = await self._gatherer.run(call)
-        receipt = Receipt(envelope.correlation_id, envelope.id, entry.decode(), repeated=not written)
+        receipt = Receipt(
+            envelope.correlation_id, envelope.id, entry.decode(), repeated=not written
+        )
         if written:
             self._log.info(
                 "event.published",

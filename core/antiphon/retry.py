@@ -45,5 +45,5 @@ class Retry:
 
     def delay(self, failures: int, chance: random.Random) -> timedelta:
         """The delay after so many failed attempts, 1 or more."""
-        ceiling = min(self.longest, self.first * 2 ** min(failures - 1, 40))
+        ceiling = min(self.longest, self.first * int(2 ** min(failures - 1, 40)))
         return ceiling * chance.random()

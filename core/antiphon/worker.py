@@ -6,11 +6,12 @@ import asyncio
 import time
 
 from antiphon.broker.session import Session
+from antiphon.duties.attendance import Attendance
 from antiphon.duties.auditor import Auditor
 from antiphon.duties.claimer import Claimer
 from antiphon.duties.heartbeat import Heartbeat
 from antiphon.duties.janitor import Janitor
-from antiphon.duties.loop import Loop
+from antiphon.duties.loop import Duty, Loop
 from antiphon.duties.sentry import Sentry
 from antiphon.duties.timers import Timers
 from antiphon.executor import Executor, Invoke
@@ -35,7 +36,9 @@ class Worker:
         self._posts: dict[str, Post] = {}
         self._session: Session | None = None
         self._loops: list[Loop] = []
+        self._intake: list[Loop] = []
         self._timers: Loop | None = None
+        self._attendance: Loop | None = None
         self._starting = asyncio.Lock()
         self._log = get_logger()
 
@@ -75,13 +78,19 @@ class Worker:
         post = Post(handler, executor, session, self._in_flight)
         await post.open()
         self._posts[handler.group] = post
+        if self._attendance is not None:
+            self._attendance.wake()
 
     async def stop(self) -> None:
         """Stop reading, let deliveries finish within the drain limit, hand the rest back."""
         if self._session is None:
             return
         session, self._session = self._session, None
-        await asyncio.gather(*(post.close() for post in self._posts.values()))
+        # Whatever could take up work again that was just handed back ends before the drain.
+        await asyncio.gather(
+            *(post.close() for post in self._posts.values()),
+            *(loop.stop() for loop in self._intake),
+        )
         returned = await self._in_flight.drain(self._settings.drain.total_seconds())
         await asyncio.gather(*(loop.stop() for loop in self._loops))
         await session.aclose()
@@ -98,16 +107,16 @@ class Worker:
             await session.aclose()
             raise
         posts = self._posts
-        timers = Loop(Timers(session, posts))
-        duties = [
+        timers, attendance = Loop(Timers(session, posts)), Loop(Attendance(session, posts))
+        duties: list[Duty] = [
             Heartbeat(session, self._in_flight),
-            Claimer(session, posts.values()),
             Auditor(session),
             Janitor(session),
             sentry,
         ]
-        self._loops = [timers, *(Loop(duty) for duty in duties)]
-        self._timers = timers
+        self._intake = [timers, Loop(Claimer(session, posts.values()))]
+        self._loops = [*self._intake, attendance, *(Loop(duty) for duty in duties)]
+        self._timers, self._attendance = timers, attendance
         for loop in self._loops:
             loop.start()
         self._log.info("worker.started", consumer=session.consumer, cell=self._settings.cell)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antiphon.cli.options import JsonOption
-from antiphon.duration import duration
+from antiphon.cli.options import JsonOption, length
 
 if TYPE_CHECKING:
     from antiphon_events import Failure
@@ -26,7 +25,7 @@ def probe(
     every: Annotated[
         timedelta,
         typer.Option(
-            parser=duration,
+            parser=length,
             metavar="DURATION",
             show_default="1s",
             help="From one check to the next.",
@@ -35,7 +34,7 @@ def probe(
     timeout: Annotated[
         timedelta,
         typer.Option(
-            parser=duration,
+            parser=length,
             metavar="DURATION",
             show_default="2s",
             help="How long an answer may take.",

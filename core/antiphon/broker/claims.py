@@ -34,11 +34,22 @@ class Claims:
         reply = await self._gatherer.run(Call(script("peek"), due_keys, ()))
         return [position - 1 for position in reply]
 
-    async def due(self, group: str, due_key: str, streams: Mapping[str, str], room: int) -> list[Taken]:
+    async def due(
+        self, group: str, due_key: str, streams: Mapping[str, str], room: int
+    ) -> list[Taken]:
         """Take at most `room` deliveries of a group whose instant has come."""
-        args = (group, self._consumer, room, *streams)
-        reply = await self._gatherer.run(Call(script("due"), (due_key, *streams.values()), args))
+        call = Call(
+            script("due"), (due_key, *streams.values()), (group, self._consumer, room, *streams)
+        )
+        reply = await self._gatherer.run(call)
         return [_taken(label.decode(), entry_id, fields) for label, entry_id, fields in reply]
+
+    async def stale(self, places: Sequence[tuple[str, str]], *, idle_ms: int) -> list[int]:
+        """Positions of the places, group and stream, where `silent` would look for something."""
+        streams = [stream for _, stream in places]
+        args: list[str | int] = [idle_ms, *(group for group, _ in places)]
+        reply = await self._gatherer.run(Call(script("stale"), streams, args))
+        return [position - 1 for position in reply]
 
     async def silent(
         self,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 from redis.asyncio import Redis
 
+from antiphon.broker.wire import StreamReply
 from antiphon.keys import Keys
 from antiphon.ledger import Entry
 
@@ -19,7 +21,8 @@ async def follow(client: Redis, keys: Keys, correlation_id: str) -> AsyncIterato
     """
     ledger, last = keys.ledger(correlation_id), "0"
     while True:
-        for _, rows in await client.xread({ledger: last}, block=_BLOCK_MS) or ():
+        reply = cast("StreamReply", await client.xread({ledger: last}, block=_BLOCK_MS))
+        for _, rows in reply or ():
             for entry_id, row in rows:
                 last = entry_id.decode()
                 yield Entry.from_row(entry_id, row)

@@ -15,11 +15,13 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-from antiphon.broker.faults import pause_s, passing, translated
+from antiphon.broker.faults import passing, pause_s, translated
 from antiphon.broker.scripts import Call, Script
+from antiphon.broker.wire import Wire
 from antiphon.errors import StreamUnavailable
 
-_LARGEST_BATCH = 256
+_LARGEST_BATCH = 32
+"""Small enough that Redis works on one batch while Python makes the next."""
 
 _Waiting = tuple[Call, float, asyncio.Future[Any]]
 
@@ -34,6 +36,7 @@ class Gatherer:
     def __init__(self, client: Redis, *, patience: timedelta | None = None) -> None:
         """Gather calls for `client`; give a call up after `patience`, or never."""
         self._client = client
+        self._wire = Wire(client)
         self._patience = patience
         self._waiting: deque[_Waiting] = deque()
         self._flusher: asyncio.Task[None] | None = None
@@ -60,6 +63,7 @@ class Gatherer:
         for _, _, future in self._waiting:
             future.cancel()
         self._waiting.clear()
+        await self._wire.aclose()
 
     async def _flush(self) -> None:
         failures = 0
@@ -100,9 +104,9 @@ class Gatherer:
             elif not passing(reply):
                 future.set_exception(translated(reply, call.script.name))
             elif self._patience and time.monotonic() - since > self._patience.total_seconds():
-                error = StreamUnavailable(f"the Redis server cannot be used: {reply}")
-                error.__cause__ = reply
-                future.set_exception(error)
+                given_up = StreamUnavailable(f"the Redis server cannot be used: {reply}")
+                given_up.__cause__ = reply
+                future.set_exception(given_up)
             else:
                 again.append(waiting)
         if missing:
@@ -122,9 +126,6 @@ class Gatherer:
         return await self._round_trip(again)
 
     async def _send(self, calls: list[Call]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for call in calls:
-            pipeline.execute_command(
-                "EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args
-            )
-        return await pipeline.execute(raise_on_error=False)
+        return await self._wire.round_trip(
+            [("EVALSHA", c.script.sha, len(c.keys), *c.keys, *c.args) for c in calls]
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import orjson
 from redis.asyncio import Redis
@@ -53,6 +54,11 @@ class Group:
             registered=datetime.fromisoformat(known["registered"]),
         )
 
+    @classmethod
+    def stranger(cls, name: str) -> Group:
+        """A group of which the cell knows nothing but the name."""
+        return cls(name, "", "", (), "", datetime.now(UTC))
+
     @property
     def types(self) -> tuple[str, ...]:
         """The event types it reads, each once."""
@@ -72,7 +78,7 @@ def group_of(handler: Handler) -> Group:
     """A handler's group, as it is to be registered."""
     subscriptions: list[tuple[str, str | None]] = []
     for selector in handler.selectors:
-        subjects: list[str | None] = sorted(selector.subjects) or [None]
+        subjects: list[str | None] = [*sorted(selector.subjects)] or [None]
         subscriptions += [(selector.event.type, subject) for subject in subjects]
     return Group(
         name=handler.group,
@@ -109,13 +115,13 @@ async def register(
 
 async def registered(client: Redis, keys: Keys, name: str) -> Group | None:
     """A group's registration, or None."""
-    text = await client.hget(keys.groups, name)
+    text = cast("bytes | None", await client.hget(keys.groups, name))
     return Group.from_json(name, text) if text else None
 
 
 async def all_registered(client: Redis, keys: Keys) -> list[Group]:
     """Every group of the cell, by name."""
-    known: Mapping[bytes, bytes] = await client.hgetall(keys.groups)
+    known = cast("Mapping[bytes, bytes]", await client.hgetall(keys.groups))
     return sorted(
         (Group.from_json(name.decode(), text) for name, text in known.items()),
         key=lambda group: group.name,

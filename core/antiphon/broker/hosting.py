@@ -14,22 +14,21 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Union, get_origin
 
+from fast_depends.dependencies import Dependant
+from fast_depends.library import CustomField
 from faststream import AckPolicy, Context, FastStream
 from faststream._internal.broker.registrator import Registrator
 from faststream._internal.endpoint.subscriber.call_item import CallsCollection
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, RedisStreamMessage
-from faststream.redis.subscriber.config import (
-    RedisSubscriberConfig,
-    RedisSubscriberSpecificationConfig,
-)
-from faststream.redis.subscriber.specification import StreamSubscriberSpecification
+from faststream.redis.subscriber.config import RedisSubscriberConfig
 from faststream.redis.subscriber.usecases import LogicSubscriber
 from faststream.specification import AsyncAPI
 from pydantic import SkipValidation
 
+from antiphon.broker.document import HandlerSpecification, document_completions
 from antiphon.broker.server import resolve_url
 from antiphon.delivery import Delivery
 from antiphon.flow.join import Joined
@@ -52,26 +51,18 @@ class HandlerSubscriber(LogicSubscriber):
     """A FastStream subscriber whose entries are read, guarded and settled by Antiphon."""
 
     def __init__(self, handler: Handler, worker: Worker, broker: RedisBroker, keys: Keys) -> None:
-        stream = StreamSub(
-            keys.events(next(iter(handler.kinds))), group=handler.group, consumer=handler.service
-        )
+        outer: Any = broker.config  # a composition that stands for the configuration it composes
+        kinds = {keys.events(name): kind for name, kind in handler.kinds.items()}
+        stream = StreamSub(next(iter(kinds)), group=handler.group, consumer=handler.service)
         config = RedisSubscriberConfig(
             stream_sub=stream,
             no_reply=True,
-            _outer_config=broker.config,
+            _outer_config=outer,
             _ack_policy=AckPolicy.MANUAL,
         )
         config.parser, config.decoder = _parse, _decode
         calls = CallsCollection[Any]()
-        specification = StreamSubscriberSpecification(
-            broker.config,
-            RedisSubscriberSpecificationConfig(
-                title_=None, description_=None, include_in_schema=True
-            ),
-            calls,
-            stream_sub=stream,
-        )
-        super().__init__(config, specification, calls)
+        super().__init__(config, HandlerSpecification(outer, calls, stream, kinds), calls)
         self._handler = handler
         self._worker = worker
         self.add_call(parser_=None, decoder_=None, dependencies_=())
@@ -96,7 +87,7 @@ class HandlerSubscriber(LogicSubscriber):
         self.running = False
         await self._worker.stop()
 
-    async def get_one(self, *, timeout: float = 5) -> None:
+    async def get_one(self, *, timeout: float = 5) -> None:  # noqa: ASYNC109  FastStream's name
         """Not offered: a delivery that is not admitted is not guarded."""
         raise NotImplementedError("read a recovery's events with `antiphon trace`")
 
@@ -150,8 +141,7 @@ def subscribe(handler: Handler, worker: Worker, broker: RedisBroker, keys: Keys)
     """Make a handler one of the broker's subscribers, and document what it publishes."""
     subscriber = HandlerSubscriber(handler, worker, broker, keys)
     Registrator.subscriber(broker, subscriber)
-    for completion in handler.signature.completions:
-        broker.publisher(stream=keys.events(completion.type), schema=completion)
+    document_completions(handler, broker, keys)
 
 
 def direct(handler: Handler) -> Callable[[Event | Joined, Recovery, Delivery], Awaitable[object]]:
@@ -175,9 +165,7 @@ def _awaitable(handler: Handler) -> Callable[..., Awaitable[object]]:
 
     @functools.wraps(handler.function)
     async def in_thread(*args: object, **kwargs: object) -> object:
-        call = functools.partial(
-            contextvars.copy_context().run, handler.function, *args, **kwargs
-        )
+        call = functools.partial(contextvars.copy_context().run, handler.function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(pool, call)
 
     return in_thread
@@ -193,20 +181,33 @@ def _presented(handler: Handler) -> Callable[..., Awaitable[object]]:
             # Validated already, by admission; the type is there for the AsyncAPI document.
             shown = parameter.replace(annotation=Annotated[events, SkipValidation])
         elif name == signature.recovery:
-            shown = parameter.replace(annotation=Annotated[Recovery, SkipValidation, Context("recovery")])
+            shown = parameter.replace(
+                annotation=Annotated[Recovery, SkipValidation, Context("recovery")]
+            )
+        elif _keeps_its_default(parameter):
+            continue  # FastStream would look for it in the message
         else:
             shown = parameter
         parameters.append(shown)
+    seen = inspect.Signature(parameters)
 
     async def presented(*args: object, **kwargs: object) -> object:
-        return await function(*args, **kwargs)
+        return await function(**seen.bind(*args, **kwargs).arguments)
 
     presented.__name__ = handler.name
     presented.__doc__ = handler.function.__doc__
     presented.__module__ = handler.function.__module__
-    presented.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    presented.__signature__ = seen  # type: ignore[attr-defined]
     presented.__annotations__ = {p.name: p.annotation for p in parameters}
     return presented
+
+
+def _keeps_its_default(parameter: inspect.Parameter) -> bool:
+    return (
+        parameter.default is not inspect.Parameter.empty
+        and not isinstance(parameter.default, Dependant | CustomField)
+        and get_origin(parameter.annotation) is not Annotated
+    )
 
 
 def new_broker(settings: Settings) -> Broker:
@@ -215,7 +216,8 @@ def new_broker(settings: Settings) -> Broker:
     Antiphon opens connections of its own for reading and settling; the broker's is for what the
     user publishes through FastStream.
     """
-    return RedisBroker(resolve_url(settings), logger=None)
+    silent: Any = None
+    return RedisBroker(resolve_url(settings), logger=silent)
 
 
 def new_app(broker: Broker, title: str, settings: Settings) -> App:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from antiphon.broker.faults import group_lost, passing, pause_s
+from antiphon.broker.faults import SERVER_ERRORS, group_lost, passing, pause_s
+from antiphon.broker.wire import StreamReply
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
+
+_MOMENT_S = 0.005
+_UNBLOCK_EVERY_S, _LAST_READ_S = 0.1, 5.0
 
 Start = Callable[[str, str, Mapping[bytes, bytes]], None]
 """Starts a delivery: stream, entry id, fields."""
@@ -41,9 +47,9 @@ class Room:
         self._held -= 1
         self._freed.set()
 
-    async def wait(self) -> None:
-        """Return once there is room."""
-        while self.free <= 0:
+    async def wait(self, at_least: int = 1) -> None:
+        """Return once so many more fit."""
+        while self.free < at_least:
             self._freed.clear()
             await self._freed.wait()
 
@@ -85,13 +91,34 @@ class Reader:
         self._start = start
         self._restore = restore
         self._connection_id: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._reading = False
         self._stopping = False
+        self._backlog = False
         self._log = get_logger()
         self.progressed = time.monotonic()
         """When a read last came back from the server, on the monotonic clock."""
 
-    async def run(self) -> None:
+    def begin(self) -> None:
         """Read until stopped."""
+        self._task = asyncio.create_task(self._run(), name=f"antiphon.reader.{self._group}")
+
+    async def stop(self, commands: Redis) -> None:
+        """Let a read under way return, so that no entry is lost with its reply; then end.
+
+        Whatever else the reader waits for, be it room or a server that is away, is given up.
+        """
+        self._stopping = True
+        patient_until = time.monotonic() + _LAST_READ_S
+        while self._task is not None and not self._task.done():
+            if self._reading and time.monotonic() < patient_until:
+                await self._unblock(commands)
+            else:
+                self._task.cancel()
+            # Again and again: the read may not have begun to block when it was told to end.
+            await asyncio.wait([self._task], timeout=_UNBLOCK_EVERY_S)
+
+    async def _run(self) -> None:
         failures, lost = 0, False
         while not self._stopping:
             try:
@@ -107,32 +134,44 @@ class Reader:
                 self._complain(error, lost=lost, failures=failures)
                 await asyncio.sleep(pause_s(failures))
 
-    async def stop(self, commands: Redis) -> None:
-        """Let the read under way return at once; no entry is lost, as its reply is awaited."""
-        self._stopping = True
+    async def _unblock(self, commands: Redis) -> None:
         if self._connection_id is not None:
-            await commands.execute_command("CLIENT", "UNBLOCK", self._connection_id, "TIMEOUT")
+            with suppress(*SERVER_ERRORS):
+                await commands.client_unblock(self._connection_id)
 
     async def _read(self) -> None:
         if self._connection_id is None:
             self._connection_id = await self._client.client_id()
-        await self._room.wait()
+        await self._await_room()
         if self._stopping:
             return
         # COUNT holds for each stream of the read, not for all of them together.
         count = max(1, self._room.free // len(self._streams))
-        reply = await self._client.xreadgroup(
-            self._group,
-            self._consumer,
-            dict.fromkeys(self._streams, ">"),
-            count=count,
-            block=self._block_ms,
-        )
+        streams: Any = dict.fromkeys(self._streams, ">")
+        self._reading = True
+        try:
+            read = await self._client.xreadgroup(
+                self._group, self._consumer, streams, count=count, block=self._block_ms
+            )
+        finally:
+            self._reading = False
+        reply = cast("StreamReply", read) or []
         self.progressed = time.monotonic()
-        for stream, entries in reply or ():
+        self._backlog = any(len(entries) == count for _, entries in reply)
+        for stream, entries in reply:
             key = stream.decode()
             for entry_id, fields in entries:
                 self._start(key, entry_id.decode(), fields or {})
+
+    async def _await_room(self) -> None:
+        """Wait for a place; with a backlog, a moment longer for many, so that reads stay large."""
+        await self._room.wait()
+        if self._backlog:
+            try:
+                async with asyncio.timeout(_MOMENT_S):
+                    await self._room.wait(self._room.capacity // 2)
+            except TimeoutError:
+                return
 
     def _complain(self, error: Exception, *, lost: bool, failures: int) -> None:
         wrong = isinstance(error, ResponseError) and not lost and not passing(error)

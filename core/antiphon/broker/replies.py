@@ -115,5 +115,3 @@ def settlement(reply: list[Any]) -> Settlement:
 
 def _text(value: bytes | int) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-

@@ -119,7 +119,8 @@ class EmbeddedServer:
         """The URL for clients, password included: over TCP when there is a port."""
         if self.port is None:
             return self.socket_url
-        return f"redis://:{self._files.password}@127.0.0.1:{self.port}/0"
+        # The user is named, for redis-cli 7.0 takes an empty name to be one.
+        return f"redis://default:{self._files.password}@127.0.0.1:{self.port}/0"
 
     @property
     def socket_url(self) -> str:

@@ -39,7 +39,9 @@ async def read_vitals(client: Redis) -> Vitals:
     """Ask the server. Where CONFIG is forbidden, INFO alone has to do."""
     info = await client.info("everything")
     version = str(info.get("redis_version", "0"))
-    product = "valkey" if info.get("server_name") == "valkey" or "valkey_version" in info else "redis"
+    product = (
+        "valkey" if info.get("server_name") == "valkey" or "valkey_version" in info else "redis"
+    )
     return Vitals(
         product=product,
         version=tuple(int(part) for part in version.split(".")[:2] if part.isdigit()),

@@ -23,8 +23,12 @@ OURS = {
     "run": "antiphon.cli.run:run",
     "publish": "antiphon.cli.publish:publish",
     "recoveries": "antiphon.cli.recoveries:recoveries",
-    "server": "antiphon.cli.server:server",
     "trace": "antiphon.cli.trace:trace",
+    "dead": "antiphon.cli.dead:dead",
+    "groups": "antiphon.cli.groups:groups",
+    "doctor": "antiphon.cli.doctor:doctor",
+    "schema": "antiphon.cli.schema:schema",
+    "server": "antiphon.cli.server:server",
 }
 """Each command of the framework: its name, and the function or the ``typer.Typer`` behind it."""
 

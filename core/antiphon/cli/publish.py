@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import sys
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antiphon.broker.connection import opened
-from antiphon.broker.following import follow
-from antiphon.cli.options import CellOption, JsonOption, UrlOption, settings_from
-from antiphon.duration import duration
+from antiphon.cli.options import (
+    CellOption,
+    ImportOption,
+    JsonOption,
+    UrlOption,
+    length,
+    settings_from,
+)
 from antiphon.errors import ConfigurationError
-from antiphon.keys import Keys
-from antiphon.ledger import Entry
-from antiphon.publisher import Publisher, Receipt
-from antiphon.settings import Settings
-from antiphon.telemetry.logging import configure
-from antiphon_events import Event, UndecodableData, event_class, parse_event
+
+if TYPE_CHECKING:
+    from antiphon.ledger import Entry
+    from antiphon.publisher import Receipt
+    from antiphon.settings import Settings
+    from antiphon_events import Event
 
 
 def publish(
@@ -29,17 +32,20 @@ def publish(
     *,
     subject: Annotated[str, typer.Option("--subject", "-s", help="What the event is about.")],
     data: Annotated[
-        str, typer.Option("--data", "-d", help="Its data as a JSON object, or - for standard input.")
+        str,
+        typer.Option("--data", "-d", help="Its data as a JSON object, or - for standard input."),
     ] = "{}",
     correlation_id: Annotated[
         str | None, typer.Option(help="The recovery to join; a new one unless given.")
     ] = None,
-    import_: Annotated[
-        list[str] | None,
-        typer.Option("--import", help="A module that defines event types. Repeatable."),
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the recovery to its verdict.")] = False,
-    timeout: Annotated[str, typer.Option(help="How long to wait for it.")] = "10m",
+    import_: ImportOption = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the recovery to its verdict.")
+    ] = False,
+    timeout: Annotated[
+        timedelta,
+        typer.Option(parser=length, metavar="DURATION", help="How long to wait for it."),
+    ] = timedelta(minutes=10),
     json_: JsonOption = False,
     url: UrlOption = None,
     cell: CellOption = None,
@@ -48,19 +54,23 @@ def publish(
 
     With --wait the exit status is 0 for a completed recovery, and 1 for one that was not.
     """
+    from antiphon.loading import load_module  # noqa: PLC0415  keep `--help` quick
+    from antiphon.telemetry.logging import configure  # noqa: PLC0415
+
     settings = settings_from(url, cell)
     configure(level="error")
-    sys.path.insert(0, "")
     for module in import_ or ():
-        importlib.import_module(module)
+        load_module(module)
     event = _event(type_, subject, sys.stdin.read() if data == "-" else data)
-    patience = duration(timeout) if wait else None
+    patience = timeout if wait else None
     completed = asyncio.run(_publish(settings, event, correlation_id, patience, as_json=json_))
     if not completed:
         raise typer.Exit(1)
 
 
 def _event(type_: str, subject: str, data: str) -> Event:
+    from antiphon_events import UndecodableData, event_class, parse_event  # noqa: PLC0415  as above
+
     try:
         return parse_event(event_class(type_), subject, data.encode())
     except LookupError as error:
@@ -77,6 +87,8 @@ async def _publish(
     *,
     as_json: bool,
 ) -> bool:
+    from antiphon.publisher import Publisher  # noqa: PLC0415  as above
+
     async with Publisher(settings, source="antiphon publish") as publisher:
         receipt = await publisher.publish(event, correlation_id=correlation_id)
     if patience is None:
@@ -96,6 +108,10 @@ async def _publish(
 
 
 async def _verdict(settings: Settings, receipt: Receipt, *, quiet: bool) -> str:
+    from antiphon.broker.connection import opened  # noqa: PLC0415  as above
+    from antiphon.broker.following import follow  # noqa: PLC0415
+    from antiphon.keys import Keys  # noqa: PLC0415
+
     async with opened(settings) as client:
         rows = follow(client, Keys(settings.cell), receipt.correlation_id)
         seen = False

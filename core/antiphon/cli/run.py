@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from contextlib import AsyncExitStack
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from antiphon.cli.options import CellOption, UrlOption, settings_from
+from antiphon.cli.options import CellOption, UrlOption, export, settings_from
 from antiphon.errors import ConfigurationError
-from antiphon.loading import load_service
-from antiphon.service import Service
-from antiphon.settings import ENV_PREFIX, Settings
-from antiphon.telemetry.logging import configure, get_logger
+
+if TYPE_CHECKING:
+    from antiphon.service import Service
+    from antiphon.settings import Settings
 
 
 def run(
@@ -34,10 +33,10 @@ def run(
     On SIGTERM or Ctrl-C it stops reading, lets deliveries finish within ANTIPHON_DRAIN, and hands
     the rest to other workers.
     """
-    # Services read their settings from the environment when they are first needed.
-    for name, value in (("REDIS_URL", url), ("CELL", cell)):
-        if value is not None:
-            os.environ[f"{ENV_PREFIX}{name}"] = value
+    from antiphon.loading import load_service  # noqa: PLC0415  keep `--help` quick
+    from antiphon.telemetry.logging import configure  # noqa: PLC0415
+
+    export(url, cell)
     settings = settings_from(url, cell)
     configure(log_format or settings.log_format, settings.log_level)
     loaded = [load_service(name) for name in services]
@@ -48,6 +47,8 @@ def run(
 
 
 async def _serve(services: list[Service], settings: Settings) -> None:
+    from antiphon.telemetry.logging import get_logger  # noqa: PLC0415  as above
+
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

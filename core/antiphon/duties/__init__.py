@@ -1,0 +1,1 @@
+"""The chores of a worker, one to a file."""

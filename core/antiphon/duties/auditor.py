@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 from antiphon.broker.calls import is_failure
 from antiphon.broker.scripts import Call, script
@@ -32,7 +33,7 @@ class Auditor:
             return
         client, keys, settings = self._session.client, self._session.keys, self._session.settings
         now_ms = int(time.time() * 1000)
-        oldest = await client.zrange(
+        oldest: Any = await client.zrange(
             keys.open_recoveries,
             "-inf",
             now_ms - milliseconds(settings.lease),
@@ -43,7 +44,8 @@ class Auditor:
         )
         for raw_id, opened_ms in oldest:
             correlation_id = raw_id.decode()
-            for member in await client.smembers(keys.outstanding(correlation_id)):
+            members: Any = await client.smembers(keys.outstanding(correlation_id))
+            for member in members:
                 await self._audit(correlation_id, member.decode(), now_ms - int(opened_ms))
 
     async def _audit(self, correlation_id: str, member: str, age_ms: int) -> None:
@@ -59,9 +61,7 @@ class Auditor:
             call = Call(script("resolve"), record, args)
         else:
             stream = keys.inbox(group) if label == INBOX else keys.events(label)
-            call = Call(
-                script("audit"), (*record, stream), (correlation_id, retention_ms, member)
-            )
+            call = Call(script("audit"), (*record, stream), (correlation_id, retention_ms, member))
         settled, verdict = await self._session.gatherer.run(call)
         if settled:
             self._log.error(

@@ -24,21 +24,23 @@ class Claimer:
         self._log = get_logger()
 
     async def once(self) -> None:
-        """Look at every group once."""
-        for post in list(self._posts):
-            if post.room.free <= 0:
-                continue
-            for taken in await self._session.claims.silent(
+        """Look at every group once, in one command as long as there is nothing to claim."""
+        claims = self._session.claims
+        posts = [post for post in self._posts if post.room.free > 0]
+        places = [(post, label, key) for post in posts for label, key in post.streams.items()]
+        for position in await claims.stale(
+            [(post.group.name, stream) for post, _, stream in places], idle_ms=self._lease_ms
+        ):
+            post, label, stream = places[position]
+            for taken in await claims.silent(
                 post.group.name,
                 post.due_key,
-                post.streams,
+                {label: stream},
                 idle_ms=self._lease_ms,
                 room=post.room.free,
             ):
                 take_up(post, taken)
-                self._log.info(
-                    "entry.claimed", group=post.group.name, entry_id=taken.entry_id
-                )
+                self._log.info("entry.claimed", group=post.group.name, entry_id=taken.entry_id)
 
 
 def take_up(post: Post, taken: Taken) -> None:

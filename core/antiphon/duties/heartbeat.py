@@ -43,5 +43,3 @@ class Heartbeat:
                 entry_id=lease.delivery.entry_id,
             )
             self._in_flight.lose(flight)
-
-

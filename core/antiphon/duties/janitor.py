@@ -16,7 +16,7 @@ _SILENT = timedelta(hours=1)
 
 
 class Janitor:
-    """Removes dead consumers, trims streams below everything still readable, forgets old indexes."""
+    """Removes dead consumers, trims streams below what is still readable, forgets old indexes."""
 
     name = "janitor"
     every = timedelta(minutes=1)

@@ -8,9 +8,11 @@ import time
 from datetime import timedelta
 from typing import Protocol
 
-from antiphon.errors import AntiphonError
 from antiphon.broker.faults import SERVER_ERRORS
+from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
+
+_LAST_STEP_S = 1.0
 
 
 class Duty(Protocol):
@@ -37,6 +39,7 @@ class Loop:
         """When the duty last succeeded, on the monotonic clock."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self._log = get_logger()
 
     def start(self) -> None:
@@ -48,19 +51,29 @@ class Loop:
         self._wake.set()
 
     async def stop(self) -> None:
-        """End, in the middle if need be: every duty's step is atomic on the server."""
+        """End after the step under way, or in the middle of one that takes too long.
+
+        Every step is atomic on the server; but what a step has claimed, and nobody was told of,
+        would wait for the lease to end.
+        """
+        # A cancellation can drown inside the client while it connects; the flag cannot.
+        self._stopping = True
+        self._wake.set()
         if self._task is not None:
+            await asyncio.wait([self._task], timeout=_LAST_STEP_S)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 await self.duty.once()
                 self.progressed = time.monotonic()
             except (AntiphonError, *SERVER_ERRORS) as error:
                 self._log.warning("duty.failed", duty=self.duty.name, error=str(error))
             # Jitter keeps the workers of a cell from doing the same chore at the same instant.
+            if self._stopping:
+                return
             pause = self.duty.every.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311
             try:
                 async with asyncio.timeout(pause):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from antiphon.errors import ConfigurationError
 from antiphon_events import Event, Selector
@@ -71,7 +71,7 @@ class Joined:
 
     def of(self, kind: type[E]) -> tuple[E, ...]:
         """Every event of a type, in the order of their branches."""
-        return tuple(cast("E", event) for event in self._events if isinstance(event, kind))
+        return tuple(event for event in self._events if isinstance(event, kind))
 
 
 def all_of(*choices: Choice) -> Join:

@@ -10,7 +10,7 @@
 -- ARGV[13] wait for a held key, ms  ARGV[14] branches a join needs, 0 without one
 -- ARGV[15] branch                   ARGV[16] the event, for the branches that come later
 -- Returns {1, token, attempt, failures, previous consumer or '', branch, event, ...} to run,
---   {2} not ours, {3} recovery closed, {4, delivery that did it, verdict} duplicate,
+--   {2} not ours, {3} recovery closed, {4, delivery that settled it, verdict} duplicate,
 --   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined.
 if not ours() then return {2} end
 local state, owner, holder, token, attempts, failures, consumer = unpack(redis.call('HMGET',
@@ -28,12 +28,15 @@ if standing == 'new' then
   redis.call('SREM', KEYS[2], member .. '|?')
   redis.call('SADD', KEYS[2], delivery)
 end
-if state == 'done' then
+if state == 'done' or (state == 'dead' and mine) then
   acknowledge()
-  note('duplicate', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', holder)
+  if not mine then -- a group that was lost reads again what it has settled, which is no news
+    note('duplicate', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', holder)
+  end
   return {4, holder, settle()}
 elseif (state == 'claimed' or state == 'waiting') and not mine then
   redis.call('ZADD', KEYS[13], now + ARGV[13], member)
+  redis.call('HSET', KEYS[14], 'waiting', 1, '|' .. member, '')
   note('waiting', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', holder,
     'due', now + ARGV[13])
   return {5, holder, now + ARGV[13]}

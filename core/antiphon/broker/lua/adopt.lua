@@ -28,12 +28,12 @@ local function adopt()
   if redis.call('SISMEMBER', KEYS[2], delivery) == 1 then return 'known' end
   local stamp = tonumber(string.match(ARGV[4], '^%d+'))
   local seen = 'adopted:' .. member
-  local status, closed, adopted = unpack(redis.call('HMGET', KEYS[1], 'status', 'closed', seen))
+  local status, adopted = unpack(redis.call('HMGET', KEYS[1], 'status', seen))
   if flag('n') then
     return status and stamp > now - ARGV[11] and 'news' or 'closed'
   elseif not status then
     if stamp < now - ARGV[2] then return 'closed' end
-  elseif status == 'closed' and (flag('r') or stamp <= tonumber(closed)) then
+  elseif status == 'closed' and (flag('r') or adopted) then
     return 'closed'
   end
   if not adopted and not flag('i') and (not status or not flag('r')) then

@@ -1,4 +1,4 @@
--- Is a delivery that is outstanding lost for good? Its entry is gone, or nobody holds it any more.
+-- Is a delivery that is outstanding lost for good? Nobody holds it, and nobody can read it.
 -- include record
 -- include settle
 -- KEYS[1..9] record   KEYS[10] stream of the delivery
@@ -19,8 +19,7 @@ local function safe()
     local g = {}
     for i = 1, #info, 2 do g[info[i]] = info[i + 1] end
     if g.name == group then
-      if not exists then return false end
-      if after(entry, g['last-delivered-id']) then return true end
+      if exists and after(entry, g['last-delivered-id']) then return true end
       return #redis.call('XPENDING', KEYS[10], group, entry, entry, 1) == 1
     end
   end

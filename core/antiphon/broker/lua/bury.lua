@@ -9,10 +9,15 @@ local may = standing()
 if may ~= 1 then return {may} end
 local entry = redis.call('XRANGE', KEYS[10], ARGV[4], ARGV[4])[1]
 local fields, kept = entry and entry[2] or {}, 6000 -- Lua unpacks fewer than 8,000 values
-local dead = redis.call('XADD', KEYS[13], '*', 'deadgroup', ARGV[3], 'deadlabel', ARGV[7],
-  'deadentry', ARGV[4], 'deadevent', ARGV[6], 'deadcorrelation', ARGV[1],
-  'deadattempts', ARGV[9], 'deaderror', ARGV[12], 'deadsubject', ARGV[13],
-  'deadomitted', math.max(0, #fields - kept), unpack(fields, 1, math.min(#fields, kept)))
+local omitted = math.max(0, #fields - kept)
+local letter = {unpack(fields, 1, math.min(#fields, kept))}
+-- Ours come last: of two fields of one name the last counts, so no entry passes for another letter.
+for _, value in ipairs({'deadgroup', ARGV[3], 'deadlabel', ARGV[7], 'deadentry', ARGV[4],
+  'deadevent', ARGV[6], 'deadcorrelation', ARGV[1], 'deadattempts', ARGV[9], 'deaderror', ARGV[12],
+  'deadsubject', ARGV[13], 'deadomitted', omitted}) do
+  letter[#letter + 1] = value
+end
+local dead = redis.call('XADD', KEYS[13], '*', unpack(letter))
 conclude('dead')
 blame('dead', ARGV[3] .. ':' .. ARGV[6], ARGV[3] .. ': died after ' .. ARGV[9] .. ' attempts')
 acknowledge()

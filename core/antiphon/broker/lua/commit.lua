@@ -11,7 +11,6 @@
 -- Returns {1, verdict, entry id, ...}, {2} refused: the lease was lost, {3} committed before.
 local may = standing()
 if may ~= 1 then return {may} end
-redis.call('XLEN', KEYS[3])
 local events, at, key = {}, 12, 13
 while at <= #ARGV do
   local last = at + 4 + ARGV[at]

@@ -5,10 +5,13 @@
 -- ARGV[10] handler time, ms   ARGV[11] lifetime of the idempotency key, ms
 local member = ARGV[7] .. '|' .. ARGV[4]
 
+local waiting -- does the key hold names of deliveries that wait for it, each behind a '|'?
+
 -- Source: fencing, Kleppmann, How to do distributed locking.
 -- Returns 1 when it may, 2 when it lost the lease, 3 when it has settled the delivery already.
 local function standing()
-  local state, owner = unpack(redis.call('HMGET', KEYS[11], 'state', 'owner'))
+  local state, owner
+  state, owner, waiting = unpack(redis.call('HMGET', KEYS[11], 'state', 'owner', 'waiting'))
   if owner == ARGV[8] and state ~= 'claimed' then return 3 end
   local p = redis.call('XPENDING', KEYS[10], ARGV[3], ARGV[4], ARGV[4], 1)
   if owner == ARGV[8] and p[1] and p[1][2] == ARGV[5] then return 1 end
@@ -21,6 +24,14 @@ end
 local function conclude(state)
   redis.call('HSET', KEYS[11], 'state', state)
   redis.call('PEXPIRE', KEYS[11], ARGV[11])
+  if not waiting or state == 'waiting' then return end
+  redis.call('HDEL', KEYS[11], 'waiting')
+  for _, name in ipairs(redis.call('HKEYS', KEYS[11])) do
+    if string.sub(name, 1, 1) == '|' then
+      redis.call('HDEL', KEYS[11], name)
+      redis.call('ZADD', KEYS[12], 'XX', now, string.sub(name, 2))
+    end
+  end
 end
 
 local function acknowledge()

@@ -7,9 +7,9 @@
 -- ARGV[1..11] record and delivery
 -- Returns {1, verdict} when passed over, {2} when the delivery is not ours.
 if not ours() then return {2} end
-local standing = adopt()
-acknowledge()
-if standing == 'known' then
+adopt()
+if redis.call('SISMEMBER', KEYS[2], delivery) == 1 then
   note('skipped', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4])
 end
+acknowledge()
 return {1, settle()}

@@ -10,7 +10,6 @@
 -- Returns {entry id, 1} when written now, {entry id, 0} when it had been written before.
 local prior = redis.call('GET', KEYS[13])
 if prior then return {prior, 0} end
-redis.call('XLEN', KEYS[3])
 local groups = subscribers(11, 12)
 local entry = redis.call('XADD', KEYS[10], '*', 'recorded', '1', unpack(ARGV, 9))
 redis.call('SET', KEYS[13], entry, 'PX', ARGV[3])

@@ -5,6 +5,7 @@
 -- ARGV[1] correlation id     ARGV[2] retention of a closed record, milliseconds
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('XLEN', KEYS[3]) -- fails here, before the first write, when the ledger is none
 
 local function note(kind, ...)
   redis.call('XADD', KEYS[3], '*', 'kind', kind, ...)

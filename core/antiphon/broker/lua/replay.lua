@@ -1,19 +1,31 @@
 -- Deliver a dead letter again, to the group it died in and to no other.
+-- Its copy in the inbox is pending at once and due now: workers take it up as they do a retry.
 -- include record
 -- KEYS[1..9] record   KEYS[10] dead letters   stream   KEYS[11] inbox of the group   stream
+-- KEYS[12] groups     hash, group -> description   KEYS[13] due zset of the group
 -- ARGV[1..2] record   ARGV[3] dead letter id  ARGV[4] group   ARGV[5] type   ARGV[6] subject
--- ARGV[7] event id
--- Returns the entry id in the inbox, or '' when there is no such dead letter.
+-- ARGV[7] event id    ARGV[8...] attributes the entry left out, or that could not be read, as the
+--   record has them: name and value
+-- Returns {1, entry id in the inbox}, {2} when there is no such dead letter,
+--   {3} when the group is not registered.
 local letter = redis.call('XRANGE', KEYS[10], ARGV[3], ARGV[3])[1]
-if not letter then return '' end
-local fields = {}
+if not letter then return {2} end
+if redis.call('HEXISTS', KEYS[12], ARGV[4]) == 0 then return {3} end
+local fields, given = {unpack(ARGV, 8)}, {}
+for i = 1, #fields, 2 do given[fields[i]] = true end
 for i = 1, #letter[2], 2 do
   local name = letter[2][i]
-  if string.sub(name, 1, 4) ~= 'dead' and name ~= 'recorded' then
+  if string.sub(name, 1, 4) ~= 'dead' and name ~= 'recorded' and not given[name] then
     fields[#fields + 1], fields[#fields + 2] = name, letter[2][i + 1]
   end
 end
 local entry = redis.call('XADD', KEYS[11], '*', 'recorded', '1', unpack(fields))
+local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[4], 'replay', 'STREAMS', KEYS[11], '>')
+if read.err then -- nothing else is written yet
+  redis.call('XDEL', KEYS[11], entry)
+  return read
+end
+redis.call('ZADD', KEYS[13], now, 'inbox|' .. entry)
 redis.call('XDEL', KEYS[10], ARGV[3])
 open(ARGV[5], ARGV[6], ARGV[7], now)
 redis.call('SADD', KEYS[2], 'inbox|' .. entry .. '|' .. ARGV[4])
@@ -21,4 +33,4 @@ if redis.call('HDEL', KEYS[1], '!' .. ARGV[4] .. ':' .. ARGV[7]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'dead', -1)
 end
 note('replayed', 'group', ARGV[4], 'event', ARGV[7], 'entry', entry, 'dead', ARGV[3])
-return entry
+return {1, entry}

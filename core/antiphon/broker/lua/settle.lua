@@ -1,4 +1,5 @@
--- Close the record when nothing is outstanding. Returns the verdict, or '' while open.
+-- Close the record when nothing is outstanding. Included after record.lua.
+-- Returns the verdict, or '' while open.
 local function settle()
   if redis.call('EXISTS', KEYS[2]) == 1 then return '' end
   local r = redis.call('HMGET', KEYS[1], 'status', 'done', 'dead', 'unanswered', 'unjoined',
@@ -18,16 +19,18 @@ local function settle()
   end
   local closes = redis.call('HINCRBY', KEYS[1], 'closes', 1)
   redis.call('HSET', KEYS[1], 'status', 'closed', 'verdict', verdict, 'closed', now)
-  note('closed', 'verdict', verdict, 'done', done, 'dead', dead, 'unanswered', unanswered)
   redis.call('ZREM', KEYS[4], ARGV[1])
   redis.call('ZADD', KEYS[5], now, ARGV[1])
   redis.call('PEXPIREAT', KEYS[1], now + ARGV[2])
   redis.call('PEXPIREAT', KEYS[3], now + ARGV[2])
-  redis.call('XADD', KEYS[stream], '*', 'specversion', '1.0', 'id', ARGV[1] .. ':' .. closes,
-    'source', 'antiphon', 'type', 'recovery.' .. verdict, 'subject', r[7],
-    'correlationid', ARGV[1], 'hops', closes, 'recorded', '1',
+  -- A blocked stream silences the news; it must not undo the work, which is written already.
+  local said = redis.pcall('XADD', KEYS[stream], '*', 'specversion', '1.0',
+    'id', ARGV[1] .. ':' .. closes, 'source', 'antiphon', 'type', 'recovery.' .. verdict,
+    'subject', r[7], 'correlationid', ARGV[1], 'hops', closes, 'recorded', '1',
     'data', string.format(
       '{"opened_ms":%d,"closed_ms":%d,"done":%d,"dead":%d,"unanswered":%d,"reasons":%s}',
       r[6], now, done, dead, unanswered, reasons))
+  note('closed', 'verdict', verdict, 'done', done, 'dead', dead, 'unanswered', unanswered,
+    unpack(type(said) == 'table' and {'error', said.err} or {}))
   return verdict
 end

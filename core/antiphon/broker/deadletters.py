@@ -1,0 +1,147 @@
+"""The stream of dead letters: looked through, delivered again, thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from antiphon.broker.errand import Errand
+from antiphon.broker.faults import ScriptFailed, group_lost, telling
+from antiphon.broker.reading import read_ledger
+from antiphon.broker.scripts import Call, script
+from antiphon.deadletter import Choice, DeadLetter
+from antiphon.duration import milliseconds
+from antiphon.errors import AntiphonError
+from antiphon.ledger import Kind
+
+_PAGE = 100
+"""Letters read in one round trip; each may hold a whole payload."""
+
+
+class NotReplayable(AntiphonError):
+    """The dead letter cannot be delivered again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """The dead letters of one cell.
+
+    Raises:
+        StreamUnavailable: from every method, when the server cannot be reached or cannot answer.
+        ConfigurationError: from every method, when it refuses our name, password or permissions.
+    """
+
+    errand: Errand
+
+    async def find(self, letter_id: str) -> DeadLetter | None:
+        """One letter by its whole id."""
+        found = await self._forward(letter_id, letter_id)
+        return found[0] if found else None
+
+    async def newest_first(self, choice: Choice) -> AsyncIterator[DeadLetter]:
+        """Look through them from the one that died last."""
+        start = "+"
+        while page := await self._backward(start):
+            for letter in page:
+                if letter in choice:
+                    yield letter
+            start = f"({page[-1].id}"
+
+    async def oldest_first(self, choice: Choice) -> AsyncIterator[DeadLetter]:
+        """Look through them from the one that died first, leaving out any that die meanwhile.
+
+        A letter that is delivered again and dies again is another letter: whoever goes through all
+        to deliver them again would never be through.
+        """
+        last = await self._backward("+", 1)
+        end, start = last[0].id if last else "-", "-"
+        while page := await self._forward(start, end):
+            for letter in page:
+                if letter in choice:
+                    yield letter
+            start = f"({page[-1].id}"
+
+    async def replay(self, letter: DeadLetter) -> str:
+        """Deliver a letter again, to its group alone; its recovery is open until that is settled.
+
+        Returns its entry id in the group's inbox. Repeating it changes nothing.
+
+        Raises:
+            NotReplayable: its content was lost, its group is not registered any more, or somebody
+                has dropped it.
+        """
+        if letter.flaw:
+            raise NotReplayable(f"{letter.id} cannot be replayed: {letter.flaw}")
+        completions = [part for pair in letter.completions().items() for part in pair]
+        keys = self.errand.keys
+        call = Call(
+            script("replay"),
+            (
+                *keys.record(letter.correlation_id, letter.subject),
+                keys.dead,
+                keys.inbox(letter.group),
+                keys.groups,
+                keys.due(letter.group),
+            ),
+            (
+                letter.correlation_id,
+                milliseconds(self.errand.settings.record_retention),
+                letter.id,
+                letter.group,
+                letter.type,
+                letter.subject,
+                letter.event,
+                *completions,
+            ),
+        )
+        match await self._run(call, letter):
+            case [1, entry]:
+                return str(entry.decode())
+            case [2]:
+                return await self._replayed_before(letter)
+        raise NotReplayable(
+            f"{letter.id} cannot be replayed: its group {letter.group} is not registered. Run the "
+            "service that has this handler, which registers it, or throw the letter away: "
+            f"antiphon dead drop {letter.id}"
+        )
+
+    async def _run(self, call: Call, letter: DeadLetter) -> Any:
+        try:
+            return await self.errand.gatherer.run(call)
+        except ScriptFailed as error:
+            if not group_lost(error):
+                raise
+            raise NotReplayable(
+                f"{letter.id} cannot be replayed: the server has lost the inbox of {letter.group} "
+                f"({error}). Run the service that has this handler, which makes it again"
+            ) from error
+
+    async def drop(self, ids: Sequence[str]) -> int:
+        """Throw letters away for good; returns how many were still there."""
+        if not ids:
+            return 0
+        with telling("dropping dead letters"):
+            return int(await self.errand.client.xdel(self.errand.keys.dead, *ids))
+
+    async def _replayed_before(self, letter: DeadLetter) -> str:
+        """Tell a replay whose answer was lost on the way from a letter that is gone."""
+        with telling(f"reading the recovery {letter.correlation_id}"):
+            rows = await read_ledger(self.errand.client, self.errand.keys, letter.correlation_id)
+        for row in rows:
+            if row.kind == Kind.REPLAYED and row.text("dead") == letter.id:
+                return row.text("entry")
+        raise NotReplayable(f"{letter.id} cannot be replayed: it has just been dropped")
+
+    async def _forward(self, start: str, end: str, count: int = _PAGE) -> list[DeadLetter]:
+        client, dead = self.errand.client, self.errand.keys.dead
+        return await _letters(client.xrange(dead, start, end, count))
+
+    async def _backward(self, start: str, count: int = _PAGE) -> list[DeadLetter]:
+        client, dead = self.errand.client, self.errand.keys.dead
+        return await _letters(client.xrevrange(dead, start, "-", count))
+
+
+async def _letters(reading: Any) -> list[DeadLetter]:
+    with telling("reading dead letters"):
+        return [DeadLetter.from_row(entry_id, row) for entry_id, row in await reading]
