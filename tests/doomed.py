@@ -17,9 +17,14 @@ TROUBLES = {
     "hang": Troubles(before=restoring.hang),
 }
 
+_world = World(Path(os.environ["WORLD"]))
 _trouble = os.environ["TROUBLE"]
 if _trouble in {"die before commit", "die after commit"}:
     restoring.die_around("commit", sent="after" in _trouble)
     _trouble = "none"
 
-orders = restoring.service(World(Path(os.environ["WORLD"])), troubles=TROUBLES[_trouble])
+orders = (
+    restoring.service_in_threads(_world)
+    if _trouble == "hang in a thread"
+    else restoring.service(_world, troubles=TROUBLES[_trouble])
+)

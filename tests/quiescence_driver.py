@@ -159,7 +159,8 @@ class Driver:
         expected = self.model.admit(delivery, consumer, owner)
         assert _timeless(reply) == expected
         if isinstance(reply, Run):
-            lease = Lease(delivery, owner, reply.attempt, reply.failures, reply.token)
+            keys = self.work.calls(consumer).admit(delivery, owner, payload).keys
+            lease = Lease(delivery, owner, reply.attempt, reply.failures, reply.token, keys)
             self.grips.append(Grip(lease, consumer))
         if twice:
             again = await self.work.admit(delivery, consumer, owner=owner, payload=payload)
@@ -178,7 +179,8 @@ class Driver:
 
     async def skip(self, member: Member) -> None:
         reply = await self.work.skip(self.held[member], self.model.pending[member])
-        assert reply == [1, self.model.skip(self.held[member]).encode()]
+        verdict, awaited = self.model.skip(self.held[member])
+        assert reply == [1, verdict.encode(), int(awaited)]
 
     async def commit(self, grip: Grip, answers: Sequence[Event], *, twice: bool = False) -> None:
         call = self.work.committing(grip.lease, *answers, by=grip.consumer)

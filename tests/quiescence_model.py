@@ -169,12 +169,13 @@ class Model:
         self.tokens += 1
         return Run(self.tokens, key.attempts, key.failures, previous, self._branches(d))
 
-    def skip(self, d: Delivery) -> str:
-        """Pass over a delivery; returns the verdict, or nothing."""
+    def skip(self, d: Delivery) -> tuple[str, bool]:
+        """Pass over a delivery; returns the verdict, or nothing, and whether it was waited for."""
         self._adopt(d)
-        self._acknowledge(d)
         recovery = self.recoveries.get(d.envelope.correlation_id)
-        return recovery.settle() if recovery else ""
+        awaited = bool(recovery and member_of(d) in recovery.outstanding)
+        self._acknowledge(d)
+        return recovery.settle() if recovery else "", awaited
 
     def standing(self, grip: Grip) -> Settlement | None:
         """Why its holder cannot settle a delivery, or None when it can."""

@@ -72,6 +72,21 @@ def service(
     return orders
 
 
+def service_in_threads(world: World, settings: Settings | None = None) -> Service:
+    """The service with a first step that is not async, and hangs until the flag is raised."""
+    orders = Service("orders", settings=settings)
+
+    @orders.on(ServiceFailed, retry=Retry(attempts=1))
+    def restore(failed: ServiceFailed) -> DatabaseRestored:
+        if not world.flag("hanging"):
+            world.raise_flag("hanging")
+            world.block_for_flag("go")
+        world.do(f"restore {failed.subject}")
+        return DatabaseRestored(subject=failed.subject)
+
+    return orders
+
+
 def die_around(script: str, *, sent: bool) -> None:
     """Have this process die when a script is called: before it is sent, or after its reply."""
     run = Gatherer.run

@@ -172,7 +172,8 @@ class ScriptedCell:
         owner = self.owner(consumer)
         run = await self.admit(d, consumer, owner=owner, payload=payload)
         assert isinstance(run, Run), run
-        return Lease(d, owner, run.attempt, run.failures, run.token)
+        keys = self.calls(consumer).admit(d, owner, payload).keys
+        return Lease(d, owner, run.attempt, run.failures, run.token, keys)
 
     async def take(self, h: Handler, consumer: str = ALICE) -> Lease:
         """Read the one entry that is new to a handler, and take its lease."""

@@ -72,9 +72,7 @@ def receive(
         key=envelope.id,
     )
     # An entry whose subject cannot be read may be anybody's: every handler of its type buries it.
-    delivery.wanted = nameless or any(
-        s.matches_subject(envelope.subject) for s in handler.selectors
-    )
+    delivery.wanted = nameless or handler.may_want(envelope.subject)
     if delivery.wanted and flaw is None:
         try:
             _decode(delivery, fields.get(b"data") or b"{}", max_payload_bytes)
@@ -99,7 +97,7 @@ def _decode(delivery: Delivery, data: bytes, max_payload_bytes: int) -> None:
         raise UndecodableEvent(f"{handler.group} does not react to {delivery.type!r}")
     event = delivery.event = decode(kind, envelope, data)
     try:
-        selected = next((s for s in handler.selectors if s.matches(event)), None)
+        selected = handler.select(event)
         delivery.wanted = selected is not None
         if selected is not None:
             delivery.key = _shortened(_effect(handler, event, envelope))
@@ -113,4 +111,5 @@ def _effect(handler: Handler, event: Event, envelope: Envelope) -> str:
 
 
 def _shortened(key: str) -> str:
-    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
+    raw = key.encode()  # or fails: what cannot be encoded can be no key
+    return key if len(raw) <= _LONGEST_KEY else hashlib.sha256(raw).hexdigest()

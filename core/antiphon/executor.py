@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 import orjson
@@ -28,8 +28,8 @@ from antiphon.duration import format_duration
 from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, TransientError
 from antiphon.flow.join import Joined, branch_name
 from antiphon.handler import Handler
-from antiphon.inflight import Flight
-from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often
+from antiphon.inflight import Flight, Interruption
+from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often, writable
 from antiphon.recovery import Recovery, current
 from antiphon.settler import Settler
 from antiphon.telemetry.logging import get_logger
@@ -69,17 +69,29 @@ class Executor:
         """Take one entry to its outcome."""
         delivery = self._receive(stream, label, entry_id, fields)
         if not delivery.wanted:
-            await self._gatherer.run(self._calls.skip(delivery))
+            await self._pass(delivery)
             return
         owner = f"{self._consumer}#{next(self._count)}"
         kept = _kept(delivery, fields) if self.handler.join else b""
-        reply = await self._gatherer.run(self._calls.admit(delivery, owner, kept))
-        admitted = admission(reply)
+        call = self._calls.admit(delivery, owner, kept)
+        admitted = admission(await self._gatherer.run(call))
         if isinstance(admitted, Run):
-            lease = Lease(delivery, owner, admitted.attempt, admitted.failures, admitted.token)
+            lease = Lease(
+                delivery, owner, admitted.attempt, admitted.failures, admitted.token, call.keys
+            )
             await self._run(lease, admitted, flight)
         else:
             self._hold(delivery, admitted)
+
+    async def _pass(self, delivery: Delivery) -> None:
+        """Let a delivery go that the handler does not want."""
+        mine, verdict, awaited = await self._gatherer.run(self._calls.skip(delivery))
+        if mine and awaited:
+            self._log.info("delivery.skipped", **self._log_fields(delivery))
+        if verdict:
+            self._log.info(
+                "recovery.closed", verdict=verdict.decode(), **self._log_fields(delivery)
+            )
 
     def _receive(
         self, stream: str, label: str, entry_id: str, fields: Mapping[bytes, bytes]
@@ -106,26 +118,45 @@ class Executor:
 
     async def _outcome(self, lease: Lease, run: Run, recovery: Recovery, flight: Flight) -> Outcome:
         """Run the handler, and say what its result or error means."""
-        delivery, timeout = lease.delivery, self.handler.timeout
-        limit = asyncio.timeout(timeout.total_seconds() if timeout else None)
         try:
             _refuse_hopeless(lease)
-            async with limit:
-                result = await self._invoke(self._argument(delivery, run), recovery, delivery)
+            argument = self._argument(lease.delivery, run)
+            alarm = self._alarm(flight)
+            try:
+                result = await self._invoke(argument, recovery, lease.delivery)
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
             return Done((*_events(result, self.handler), *recovery.published))
-        except asyncio.CancelledError:
-            if flight.lost:
-                return Abandoned()
-            if flight.stopping:
-                return Released()
-            raise
-        except TimeoutError as error:
-            if timeout is None or not limit.expired():
-                return self._settler.judge(lease, error)
-            late = TransientError(f"timed out after {format_duration(timeout)}")
-            return self._settler.judge(lease, late)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes a verdict
+        except asyncio.CancelledError as error:
+            if flight.interrupted is None and flight.task.cancelling():
+                raise  # nobody here asked for it: the whole program is being stopped
+            flight.task.uncancel()
+            return self._interrupted(lease, flight.interrupted, error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler's error is a verdict
             return self._settler.judge(lease, error)
+
+    def _alarm(self, flight: Flight) -> asyncio.TimerHandle | None:
+        """Have the handler interrupted when its time is over."""
+        timeout = self.handler.timeout
+        if timeout is None:
+            return None
+        loop = asyncio.get_running_loop()
+        return loop.call_later(timeout.total_seconds(), flight.interrupt, Interruption.LATE)
+
+    def _interrupted(self, lease: Lease, why: Interruption | None, error: BaseException) -> Outcome:
+        match why:
+            case Interruption.LOST:
+                return Abandoned()
+            case Interruption.STOPPING:
+                return Released()
+            case Interruption.LATE:
+                limit = format_duration(self.handler.timeout or timedelta())
+                return self._settler.judge(lease, TransientError(f"timed out after {limit}"))
+            case None:  # the handler let a cancellation of its own escape: it failed
+                return self._settler.judge(lease, error)
+            case _:
+                assert_never(why)
 
     def _argument(self, delivery: Delivery, run: Run) -> Event | Joined:
         if self.handler.join is None:
@@ -148,6 +179,7 @@ class Executor:
         d, e, timeout = lease.delivery, lease.delivery.envelope, self.handler.timeout
 
         async def report(fraction: float, message: str) -> None:
+            message = writable(message)
             reply = await self._gatherer.run(self._calls.progress(lease, fraction, message))
             if reply[0] != 1:
                 raise LeaseLost

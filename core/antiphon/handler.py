@@ -43,6 +43,20 @@ class Handler:
         object.__setattr__(self, "group", f"{self.service}.{self.name}")
         object.__setattr__(self, "kinds", {s.event.type: s.event for s in self.selectors})
 
+    def may_want(self, subject: str) -> bool:
+        """Whether an event about this subject may be for it; needs no decoded event."""
+        for selector in self.selectors:  # noqa: SIM110 - a generator costs on every delivery
+            if selector.matches_subject(subject):
+                return True
+        return False
+
+    def select(self, event: Event) -> Selector | None:
+        """The first of its selectors that the event matches."""
+        for selector in self.selectors:
+            if selector.matches(event):
+                return selector
+        return None
+
     @property
     def location(self) -> str:
         """Where its code is: file and line."""

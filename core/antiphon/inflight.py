@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 
 from antiphon.broker.calls import Lease
 
@@ -16,6 +17,14 @@ Place = tuple[str, str, str]
 """Group, stream label, entry id."""
 
 
+class Interruption(Enum):
+    """Why a delivery is stopped before its handler is through."""
+
+    LOST = "the lease is somebody else's: touch nothing"
+    STOPPING = "the worker stops: hand the delivery back"
+    LATE = "the handler's timeout is over: it failed"
+
+
 @dataclass(slots=True, eq=False)
 class Flight:
     """One delivery under way."""
@@ -24,12 +33,14 @@ class Flight:
     lease: Lease | None = None
     renewed: float = field(default_factory=time.monotonic)
     """When the lease was last known to be ours, on the monotonic clock."""
-    lost: bool = False
-    """The lease is somebody else's: stop, touch nothing."""
-    stopping: bool = False
-    """The worker stops: hand the delivery back."""
+    interrupted: Interruption | None = None
     settling: bool = False
     """The handler is through and its outcome is being written."""
+
+    def interrupt(self, why: Interruption) -> None:
+        """Cancel the handler; the first reason counts."""
+        self.interrupted = self.interrupted or why
+        self.task.cancel()
 
 
 class InFlight:
@@ -58,11 +69,6 @@ class InFlight:
         """A delivery is over."""
         del self._flights[place]
 
-    def lose(self, flight: Flight) -> None:
-        """Stop a delivery whose lease was lost."""
-        flight.lost = True
-        flight.task.cancel()
-
     async def drain(self, limit_s: float) -> int:
         """Let everything finish for `limit_s` seconds, then hand the rest back.
 
@@ -72,8 +78,7 @@ class InFlight:
             await asyncio.wait(tasks, timeout=limit_s)
         rest = list(self)
         for flight in rest:
-            flight.stopping = True
-            flight.task.cancel()
+            flight.interrupt(Interruption.STOPPING)
         if rest:
             await asyncio.wait([flight.task for flight in rest], timeout=_HAND_BACK_S)
         for flight in self:  # the server is away: what is pending will be claimed by others

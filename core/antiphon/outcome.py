@@ -78,6 +78,15 @@ def crashed_too_often(*, attempt: int, failures: int) -> bool:
 
 def describe(error: BaseException) -> str:
     """An error in one line: its class and its message, cut to a length fit for a record."""
-    message = " ".join(str(error).split())
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot speak is still an error
+        said = ""
+    message = " ".join(writable(said).split())
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text if len(text) <= 500 else text[:499] + "…"  # noqa: PLR2004
+
+
+def writable(text: str) -> str:
+    """Text as it can be kept and logged: a lone surrogate, as in odd file names, is spelled out."""
+    return text.encode(errors="backslashreplace").decode()

@@ -13,6 +13,7 @@ from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import Committed, settlement
 from antiphon.broker.scripts import Call
 from antiphon.duration import milliseconds
+from antiphon.errors import PermanentError
 from antiphon.outcome import Abandoned, Dead, Done, Outcome, Released, Retrying, judge
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Envelope, Event, Failure, uuid7
@@ -37,10 +38,10 @@ class Settler:
         return judge(error, failures=lease.failures, retry=retry, chance=self._chance)
 
     async def settle(self, lease: Lease, outcome: Outcome, spent_ms: int) -> None:
-        """Write the outcome; a commit Redis refuses is a failure of the step."""
+        """Write the outcome; a commit that cannot be written is a failure of the step."""
         try:
             await self._write(lease, outcome, spent_ms)
-        except ScriptFailed as error:
+        except (PermanentError, ScriptFailed) as error:
             await self._write(lease, self.judge(lease, error), spent_ms)
 
     async def _write(self, lease: Lease, outcome: Outcome, ms: int) -> None:
@@ -94,7 +95,15 @@ class Settler:
 
 
 def _addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
-    """An event of a handler, with the correlation and causation of what it answers."""
+    """An event of a handler, with the correlation and causation of what it answers.
+
+    Raises:
+        PermanentError: its data cannot be JSON.
+    """
+    try:
+        data = event.data_json()
+    except Exception as error:
+        raise PermanentError(f"{event.type} cannot be written: {error}") from error
     envelope = cause.answer(
         uuid7(),
         source=service,
@@ -103,4 +112,4 @@ def _addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
         version=event.version,
         time=datetime.now(UTC),
     )
-    return Outgoing(envelope, event.data_json(), isinstance(event, Failure))
+    return Outgoing(envelope, data, isinstance(event, Failure))

@@ -59,14 +59,14 @@ async def test_a_delivery_of_another_consumer_is_not_ours(work: ScriptedCell) ->
     await work.claim(RESTORE, BOB)
     before = await snapshot(work.client, work.keys)
     assert await work.admit(delivery) == NotOurs()
-    assert await work.skip(delivery) == [2]
+    assert await work.skip(delivery) == [2, b"", 0]
     assert await snapshot(work.client, work.keys) == before
 
     lease = await work.lease(delivery, BOB)
     await work.commit(lease, by=BOB)
     before = await snapshot(work.client, work.keys)
     assert await work.admit(delivery, BOB) == NotOurs()
-    assert await work.skip(delivery, BOB) == [2]
+    assert await work.skip(delivery, BOB) == [2, b"", 0]
     assert await snapshot(work.client, work.keys) == before
 
 
@@ -93,7 +93,7 @@ async def test_a_delivery_of_a_closed_recovery_is_acknowledged(work: ScriptedCel
     for settle in (work.admit, work.skip):
         delivery = await work.read_one(late)
         before = await snapshot(work.client, work.keys)
-        assert await settle(delivery) in (Closed(), [1, b""])
+        assert await settle(delivery) in (Closed(), [1, b"", 0])
         stream = work.keys.events("service.failed")
         assert changed(before, await snapshot(work.client, work.keys)) == {stream}
         assert (await work.client.xpending(stream, late.group))["pending"] == 0
@@ -136,7 +136,7 @@ async def test_passing_over_an_unheard_root_answers_nothing(work: ScriptedCell) 
     other = handler(ServiceFailed.about("billing-db"), name="billing.restore")
     sent = await work.publish(FAILED)
     await work.deploy(other)
-    assert await work.skip(await work.read_one(other)) == [1, b""]
+    assert await work.skip(await work.read_one(other)) == [1, b"", 0]
     assert await work.outstanding(sent) == {f"service.failed|{sent.entry_id}|?"}
 
 
@@ -236,7 +236,7 @@ async def test_an_unwanted_delivery_is_passed_over(work: ScriptedCell, way: str)
     sent = await getattr(work, way)(FAILED)
     delivery = await work.read_one(picky)
     assert not delivery.wanted
-    assert await work.skip(delivery) == [1, b""]
+    assert await work.skip(delivery) == [1, b"", 1]
     assert await work.outstanding(sent) == sent.owed(RESTORE)
     (skipped,) = await work.ledger(sent, "skipped")
     assert (skipped["group"], skipped["entry"]) == (picky.group, sent.entry_id)
@@ -246,4 +246,4 @@ async def test_passing_over_the_last_work_closes_the_recovery(work: ScriptedCell
     """The verdict is told to who passed it over."""
     await work.deploy(RESTORE)
     await work.publish(FAILED)
-    assert await work.skip(await work.read_one(RESTORE)) == [1, b"completed"]
+    assert await work.skip(await work.read_one(RESTORE)) == [1, b"completed", 1]

@@ -50,7 +50,7 @@ async def test_an_entry_is_adopted_once(
         h = (RESTORE, PAGE, OTHER)[seen_by]
         delivery = await work.read_one(h)
         if h is OTHER:
-            assert await work.skip(delivery) == [1, b""]
+            assert await work.skip(delivery) == [1, b"", 0]
         else:
             leases.append(await work.lease(delivery))
     assert len(await work.ledger(sent, "adopted")) == 1
@@ -71,7 +71,7 @@ async def test_who_comes_after_the_end_does_not_begin_again(work: ScriptedCell) 
     rows = await work.ledger(sent)
     await work.deploy(PAGE, lost=True)
     assert await work.admit(await work.read_one(PAGE)) == Closed()
-    assert await work.skip(await work.read_one(OTHER)) == [1, b""]
+    assert await work.skip(await work.read_one(OTHER)) == [1, b"", 0]
     assert await work.ledger(sent) == rows
     assert (await work.summary(sent))["closes"] == "1"
 
@@ -122,7 +122,7 @@ async def test_a_foreign_failure_nobody_hears_is_blamed(work: ScriptedCell) -> N
     sent = await work.publish(FAILED)
     await work.skip(await work.read_one(OTHER))
     await work.xadd(ServiceFailed(subject="cart"), correlationid=sent.correlation_id)
-    assert await work.skip(await work.read_one(OTHER)) == [1, b""]
+    assert await work.skip(await work.read_one(OTHER)) == [1, b"", 0]
     await work.commit(await work.take_first(RESTORE))
     summary = await work.summary(sent)
     assert (summary["verdict"], summary["unanswered"]) == ("partial", "1")
@@ -134,7 +134,7 @@ async def test_a_foreign_fact_nobody_hears_is_noted(work: ScriptedCell) -> None:
     await work.deploy(RESTORE, about_b)
     sent = await work.publish(FAILED)
     await work.xadd(CacheWarmed(subject="a"), correlationid=sent.correlation_id)
-    assert await work.skip(await work.read_one(about_b)) == [1, b""]
+    assert await work.skip(await work.read_one(about_b)) == [1, b"", 0]
     assert await work.outstanding(sent) == sent.owed(RESTORE)
     assert (await work.summary(sent))["events"] == "2"
 

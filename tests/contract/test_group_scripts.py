@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.broker.scripts import Call, script
 from antiphon_events import DatabaseRestored, RecoveryCompleted, ServiceFailed
-from scripted import ALICE, BOB, ScriptedCell, Sent, handler
+from scripted import ALICE, BOB, HOUR_MS, ScriptedCell, Sent, handler
 from snapshots import snapshot
 
 FAILED = ServiceFailed(subject="orders-db")
@@ -107,14 +107,24 @@ async def test_a_key_that_is_no_stream_is_an_error(work: ScriptedCell) -> None:
     assert await work.client.exists(work.keys.groups) == 0
 
 
-async def test_a_worker_signs_for_its_groups(work: ScriptedCell) -> None:
-    """It learns how many had no worker before it; signing again renews the instant."""
-    call = Call(script("attend"), (work.keys.workers,), ("a.one", "a.two"))
-    assert await work.run(call) == 2
-    assert await work.run(call) == 0
+async def test_a_worker_answers_for_its_groups(work: ScriptedCell) -> None:
+    """Until an instant that only ever moves on, so that the longest promise of several counts."""
+
+    def attend(valid_ms: int, *groups: str) -> Call:
+        return Call(script("attend"), (work.keys.workers,), (valid_ms, *groups))
+
+    async def until() -> dict[bytes, float]:
+        return dict(await work.client.zrange(work.keys.workers, 0, -1, withscores=True))
+
+    assert await work.run(attend(HOUR_MS, "a.one", "a.two")) == 2
+    first = await until()
+    assert await work.run(attend(2 * HOUR_MS, "a.one")) == 0
+    assert await work.run(attend(1, "a.two", "a.three")) == 1
     seconds, _ = await work.client.time()
-    for _, at in await work.client.zrange(work.keys.workers, 0, -1, withscores=True):
-        assert abs(at - seconds * 1000) < 5000
+    now = await until()
+    assert abs(now[b"a.one"] - seconds * 1000 - 2 * HOUR_MS) < 5000
+    assert now[b"a.two"] == first[b"a.two"]
+    assert abs(now[b"a.three"] - seconds * 1000) < 5000
 
 
 def forget(work: ScriptedCell, consumer: str, silent_ms: int = 0) -> Call:

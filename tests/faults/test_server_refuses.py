@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from antiphon.broker.server import EmbeddedServer
 from antiphon_events import DatabaseRestored, ServiceFailed
 from support import until
 from witness import Witness, rows, running
+
+Refusing = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
@@ -26,14 +29,30 @@ async def witness(settings: Settings) -> AsyncIterator[Witness]:
         yield seen
 
 
-@asynccontextmanager
-async def _refusing(witness: Witness) -> AsyncIterator[None]:
-    """No write is done meanwhile; each is answered with NOREPLICAS."""
-    await witness.client.config_set("min-replicas-to-write", 1)
-    try:
-        yield
-    finally:
-        await witness.client.config_set("min-replicas-to-write", 0)
+REFUSALS = {
+    "too few replicas": (
+        "CONFIG SET min-replicas-to-write 1",
+        "CONFIG SET min-replicas-to-write 0",
+    ),
+    "out of memory": ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+    "demoted to a replica": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+}
+
+
+@pytest.fixture(params=REFUSALS.values(), ids=list(REFUSALS))
+def refusing(request: pytest.FixtureRequest, witness: Witness) -> Refusing:
+    """Meanwhile the server does no write."""
+    begin, end = request.param
+
+    @asynccontextmanager
+    async def refusing() -> AsyncIterator[None]:
+        await witness.client.execute_command(*begin.split())
+        try:
+            yield
+        finally:
+            await witness.client.execute_command(*end.split())
+
+    return refusing
 
 
 async def _refused(witness: Witness) -> int:
@@ -41,40 +60,48 @@ async def _refused(witness: Witness) -> int:
     return errors
 
 
-async def test_work_goes_on_when_it_writes_again(settings: Settings, witness: Witness) -> None:
+async def test_work_goes_on_when_it_writes_again(
+    settings: Settings,
+    witness: Witness,
+    refusing: Refusing,
+    logs: list[MutableMapping[str, Any]],
+) -> None:
     """A step that finished meanwhile is committed once the server accepts it, and only once."""
     orders = Service("orders", settings=settings)
-    begun, refusing = asyncio.Event(), asyncio.Event()
+    begun, may_end = asyncio.Event(), asyncio.Event()
 
     @orders.on(ServiceFailed)
     async def restore(failed: ServiceFailed) -> DatabaseRestored:
         begun.set()
-        await refusing.wait()
+        await may_end.wait()
         return DatabaseRestored(subject=failed.subject)
 
     async with running(orders), Publisher(settings) as publisher:
         receipt = await publisher.publish(ServiceFailed(subject="db"))
         await begun.wait()
-        async with _refusing(witness):
+        async with refusing():
             before = await _refused(witness)
-            refusing.set()
+            may_end.set()
             await until(lambda: _refused_more(witness, before + 5))
         record = await witness.closed(receipt.correlation_id)
         later = await publisher.publish(ServiceFailed(subject="later"))
         await witness.closed(later.correlation_id)
     assert len(rows(record, "completed")) == 1
+    assert [line for line in logs if line["event"].startswith("group.")] == []  # none was lost
     restored = await witness.entries("database.restored")
     assert [entry["subject"] for entry in restored] == ["db", "later"]
 
 
-async def test_a_worker_can_stop_meanwhile(settings: Settings, witness: Witness) -> None:
+async def test_a_worker_can_stop_meanwhile(
+    settings: Settings, witness: Witness, refusing: Refusing
+) -> None:
     """Stopping does not wait for a server that may refuse for hours."""
     orders = Service("orders", settings=settings)
 
     @orders.on(ServiceFailed)
     async def restore(failed: ServiceFailed) -> None: ...
 
-    async with running(orders), _refusing(witness):
+    async with running(orders), refusing():
         before = await _refused(witness)
         await until(lambda: _refused_more(witness, before + 5))
         async with asyncio.timeout(20):

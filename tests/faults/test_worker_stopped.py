@@ -57,5 +57,27 @@ async def test_beyond_the_limit_work_is_handed_back(
     assert rows(record, "retried") == rows(record, "died") == []
 
 
+async def test_a_thread_does_not_keep_the_process(
+    settings: Settings, witness: Witness, world: World, doomed_worker: StartChild
+) -> None:
+    """A thread cannot be cancelled; beyond the limit the process ends all the same, and with it."""
+    settings = changed(settings, drain="100ms", lease="10m")
+    async with doomed_worker(settings, "hang in a thread") as worker:
+        async with Publisher(settings) as publisher:
+            receipt = await publisher.publish(ServiceFailed(subject="db"))
+        await until(lambda: world.flag("hanging"))
+        worker.signal(signal.SIGTERM)
+        await worker.end(expected=0)
+    async with running(restoring.service_in_threads(world, settings)):
+        record = await witness.closed(receipt.correlation_id)
+    assert world.done("restore db") == 1
+    assert [row.kind for row in record.ledger if row.text("group")] == [
+        "started",
+        "released",
+        "started",
+        "completed",
+    ]
+
+
 async def _nobody_reads(witness: Witness) -> bool:
     return all(client["cmd"] != "xreadgroup" for client in await witness.client.client_list())

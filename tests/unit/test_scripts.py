@@ -24,7 +24,7 @@ _INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 _BUILT_ON = re.compile(r"Included after (\w+)\.lua")
 _CALL = re.compile(
     r"""redis\.p?call\(\s*'(?P<command>[A-Z]+)'
-        (?:,\s*'(?:GROUPS|CONSUMERS|STREAM|CREATE|DELCONSUMER)')?
+        (?:,\s*'(?:GROUPS|CONSUMERS|STREAM|CREATE|DELCONSUMER|GROUP'.*?'STREAMS)')?
         (?:,\s*(?P<key>[^,()]+))?""",
     re.VERBOSE,
 )

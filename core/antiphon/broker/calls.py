@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from antiphon.broker.scripts import Argument, Call, script
@@ -11,6 +11,9 @@ from antiphon.duration import milliseconds
 from antiphon.keys import Keys
 from antiphon.settings import Settings
 from antiphon_events import Envelope, Failure, Lifecycle, event_class
+
+_STREAM, _DUE, _KEY = 9, 12, 13
+"""Where `admit.lua` has the stream, the due zset and the idempotency key among its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Lease:
     attempt: int
     failures: int
     token: int
+    keys: Sequence[str]
+    """The keys it was taken with, in the order of `admit.lua`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class Calls:
         d = lease.delivery
         return Call(
             script("renew"),
-            (d.stream, self._keys.idempotency(d.handler.group, d.key)),
+            (lease.keys[_STREAM], lease.keys[_KEY]),
             (d.handler.group, self._consumer, d.entry_id, lease.owner, self._key_ms),
         )
 
@@ -140,14 +145,8 @@ class Calls:
         )
 
     def _held(self, lease: Lease) -> tuple[str, ...]:
-        d = lease.delivery
-        group = d.handler.group
-        return (
-            *self._keys.record(d.envelope.correlation_id, d.envelope.subject),
-            d.stream,
-            self._keys.idempotency(group, d.key),
-            self._keys.due(group),
-        )
+        keys = lease.keys
+        return (*keys[: _STREAM + 1], keys[_KEY], keys[_DUE])
 
     def _claim(self, lease: Lease, spent_ms: int) -> tuple[Argument, ...]:
         d = lease.delivery

@@ -54,7 +54,7 @@ SERVER_ERRORS = (RedisError, OSError)
 def group_lost(error: Exception) -> bool:
     """Whether a consumer group or its stream vanished under a read."""
     text = str(error)
-    return "NOGROUP" in text or "UNBLOCKED" in text
+    return "NOGROUP" in text or "no longer exists" in text
 
 
 def translated(error: Exception, doing: str) -> AntiphonError:

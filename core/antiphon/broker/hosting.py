@@ -8,12 +8,10 @@ asks for injected parameters, or when the broker has middlewares or dependencies
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Union, get_origin
 
 from fast_depends.dependencies import Dependant
@@ -37,6 +35,7 @@ from antiphon.keys import Keys
 from antiphon.recovery import Recovery
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import configure, configured
+from antiphon.threads import Threads
 from antiphon.worker import Worker
 from antiphon_events import Event
 
@@ -159,14 +158,12 @@ def direct(handler: Handler) -> Callable[[Event | Joined, Recovery, Delivery], A
 def _awaitable(handler: Handler) -> Callable[..., Awaitable[object]]:
     if handler.signature.is_async:
         return handler.function
-    pool = ThreadPoolExecutor(
-        min(handler.concurrency or _THREADS, _THREADS), thread_name_prefix=handler.group
-    )
+    threads = Threads(min(handler.concurrency or _THREADS, _THREADS), handler.group)
 
     @functools.wraps(handler.function)
     async def in_thread(*args: object, **kwargs: object) -> object:
         call = functools.partial(contextvars.copy_context().run, handler.function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(pool, call)
+        return await threads.run(call)
 
     return in_thread
 

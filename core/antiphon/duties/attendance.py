@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from antiphon.broker.scripts import Call, script
+from antiphon.broker.scripts import Argument, Call, script
 from antiphon.broker.session import Session
 from antiphon.duration import milliseconds
 from antiphon.post import Post
@@ -27,6 +27,6 @@ class Attendance:
     async def once(self) -> None:
         """Answer for what is at work now."""
         if self._posts:
-            args = (self._valid_ms, *self._posts)
+            args: tuple[Argument, ...] = (self._valid_ms, *self._posts)
             call = Call(script("attend"), (self._session.keys.workers,), args)
             await self._session.gatherer.run(call)

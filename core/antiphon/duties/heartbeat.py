@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from antiphon.broker.session import Session
-from antiphon.inflight import Flight, InFlight
+from antiphon.inflight import Flight, InFlight, Interruption
 from antiphon.telemetry.logging import get_logger
 
 
@@ -42,4 +42,4 @@ class Heartbeat:
                 group=lease.delivery.handler.group,
                 entry_id=lease.delivery.entry_id,
             )
-            self._in_flight.lose(flight)
+            flight.interrupt(Interruption.LOST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+from antiphon.broker.faults import telling
 from antiphon.broker.session import Session
 from antiphon.broker.vitals import read_vitals
 from antiphon.errors import ConfigurationError
@@ -30,8 +31,10 @@ class Sentry:
 
         Raises:
             ConfigurationError: it may evict keys, or is older than Redis 7.0.
+            StreamUnavailable: it cannot be reached, or cannot answer now.
         """
-        vitals = await read_vitals(self._session.client)
+        with telling("looking at the server"):
+            vitals = await read_vitals(self._session.client)
         if vitals.version < _OLDEST_VERSION:
             raise ConfigurationError(
                 f"the server speaks Redis {vitals.version_text}, and 7.0 is needed: scripts of "

@@ -6,6 +6,7 @@ group, consumer, attempt) are added to each line, also to those of the user's ow
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -89,7 +90,10 @@ def render(logger: object, method: str, event: MutableMapping[str, Any]) -> byte
     """Write a line as JSON; the last processor."""
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(logger, method, event)
-    return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
+    except TypeError:  # a lone surrogate, a key that is no text: no reason to lose the line
+        return json.dumps(event, default=str, skipkeys=True).encode()
 
 
 def render_text(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
