@@ -76,3 +76,24 @@ def test_a_log_that_cannot_be_read_ends_with_2(
     assert capsys.readouterr().err == (
         "antiphon: cannot read the log file 'no/such.log': No such file or directory\n"
     )
+
+
+def test_a_shell_pattern_names_all_logs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`--logs *.jsonl`, which the shell makes several arguments of, reads every file."""
+    story, files = a_whole_recovery(), (tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    lines = story.text.splitlines(keepends=True)
+    for number, file in enumerate(files):
+        file.write_text("".join(lines[number::2]))
+    arguments = ("--logs", *map(str, files), "--json")
+    assert run(monkeypatch, "trace", story.correlation_id, *arguments) == 1
+    assert json.loads(capsys.readouterr().out)["missing"] == []
+
+
+def test_a_log_without_the_option_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is not asked to be read is a slip of the pen, and said so."""
+    assert run(monkeypatch, "trace", "some-id", "a.jsonl") == 2
+    assert "'a.jsonl' is one argument too many" in capsys.readouterr().err

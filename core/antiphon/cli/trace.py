@@ -24,6 +24,10 @@ _STANDARD_INPUT = "-"
 
 def trace(
     correlation_id: Annotated[str, typer.Argument(metavar="ID", help="Its correlation id.")],
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="More log files, after --logs FILE."),
+    ] = None,
     *,
     logs: Annotated[
         list[str] | None,
@@ -31,7 +35,7 @@ def trace(
             "--logs",
             metavar="FILE",
             help="Use these JSON log lines, of any service, instead of the record; - is standard "
-            "input. May be given several times.",
+            "input. Several files may follow.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -42,8 +46,10 @@ def trace(
 
     Ends with status 1 when the recovery failed or succeeded in part only, 2 when it is unknown.
     """
+    if more and not logs:
+        raise AntiphonError(f"{more[0]!r} is one argument too many: log files follow --logs")
     found = (
-        _from_logs(logs, correlation_id)
+        _from_logs([*logs, *(more or ())], correlation_id)
         if logs
         else asyncio.run(_from_record(settings_from(url, cell), correlation_id))
     )
