@@ -16,7 +16,7 @@ from antiphon.ledger import Entry
 from antiphon.records import Record
 from support import until
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 45.0
 
 
 class Witness:

@@ -12,7 +12,7 @@ from antiphon.broker.session import Session
 from antiphon.errors import AntiphonError
 from antiphon.executor import Executor
 from antiphon.handler import Handler
-from antiphon.inflight import Flight, InFlight
+from antiphon.inflight import Flight, InFlight, Interruption
 from antiphon.telemetry.logging import get_logger
 
 
@@ -104,16 +104,19 @@ class Post:
         entry_id: str,
         fields: Mapping[bytes, bytes],
     ) -> None:
-        async with self._turn:
-            flight = self._in_flight[place]
-            flight.renewed = time.monotonic()
-            try:
-                await self._executor.deliver(self.streams[label], label, entry_id, fields, flight)
-            except AntiphonError as error:
-                # The entry stays pending, and is claimed again after the lease.
-                self._log.error(
-                    "delivery.failed", group=place[0], entry_id=entry_id, error=str(error)
-                )
+        flight, stream = self._in_flight[place], self.streams[label]
+        try:
+            async with self._turn:
+                flight.renewed = time.monotonic()
+                await self._executor.deliver(stream, label, entry_id, fields, flight)
+        except AntiphonError as error:
+            # The entry stays pending, and is claimed again after the lease.
+            self._log.error("delivery.failed", group=place[0], entry_id=entry_id, error=str(error))
+        except asyncio.CancelledError:
+            if flight.lease is not None or flight.interrupted is not Interruption.STOPPING:
+                raise
+            claims = self._session.claims
+            await claims.give_back(self.group.name, self.due_key, label, stream, entry_id)
 
     def _end(self, place: tuple[str, str, str]) -> None:
         self._in_flight.leave(place)

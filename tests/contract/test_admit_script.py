@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.broker.replies import Closed, Duplicate, NotOurs, Run, Waiting
+from antiphon.broker.replies import Closed, Duplicate, NotOurs, Refused, Run, Waiting
 from antiphon_events import ServiceFailed
 from scripted import ALICE, BOB, ScriptedCell, handler
 from snapshots import changed, snapshot
@@ -180,6 +180,29 @@ async def test_an_effect_under_way_is_waited_for(work: ScriptedCell) -> None:
     (again,) = await work.due(BY_SUBJECT)
     assert await work.admit(again, BOB) == Duplicate(of=held_by, verdict="completed")
     assert not await work.client.exists(due)
+
+
+@pytest.mark.parametrize(
+    ("end", "woken"), [("commit", True), ("bury", True), ("postpone", False), ("release", False)]
+)
+async def test_the_end_of_an_effect_wakes_those_that_wait_for_it(
+    work: ScriptedCell, end: str, *, woken: bool
+) -> None:
+    """They look again at once, not after a lease; one that is over by then is not woken."""
+    await work.deploy(BY_SUBJECT)
+    first, over = await work.publish(FAILED), await work.publish(FAILED)
+    waiting = await work.publish(FAILED)
+    one, two, three = await work.read(BY_SUBJECT)
+    lease = await work.lease(one)
+    assert isinstance(await work.admit(two), Waiting)
+    assert isinstance(await work.admit(three), Waiting)
+    await work.skip(two)
+    assert (await work.summary(over))["status"] == "closed"
+    assert await getattr(work, end)(lease) != Refused()
+    due = [d.entry_id for d in await work.due(BY_SUBJECT)]
+    assert (waiting.entry_id in due) == woken
+    assert over.entry_id not in due
+    assert (first.entry_id in due) == (end in {"postpone", "release"})
 
 
 async def test_a_postponed_effect_is_still_held(work: ScriptedCell) -> None:

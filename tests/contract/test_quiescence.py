@@ -144,6 +144,14 @@ class Quiescence(RuleBasedStateMachine):
     def end_otherwise(self, pick: int, end: End, *, twice: bool) -> None:
         self.do(self.driver.end(pick_of(self.driver.living(), pick), end, twice=twice))
 
+    @precondition(lambda self: self.driver.living())
+    @rule(pick=picks, end=ends)
+    def end_after_another_took_over(self, pick: int, end: End) -> None:
+        grip = pick_of(self.driver.living(), pick)
+        other = BOB if grip.consumer == ALICE else ALICE
+        self.do(self.driver.claim(grip.delivery.handler, other))
+        self.do(self.driver.end(grip, end))
+
     @precondition(lambda self: self.driver.grips)
     @rule(pick=picks, end=ends)
     def end_perhaps_too_late(self, pick: int, end: End) -> None:

@@ -250,6 +250,7 @@ async def test_faststream_run_runs_it(settings: Settings, witness: Witness, tmp_
             stderr=subprocess.STDOUT,
         )
     try:
+        await until(lambda: b"handler.listening" in log.read_bytes(), 60)
         async with Publisher(settings) as publisher:
             receipt = await publisher.publish(ServiceFailed(subject="api"))
             await witness.closed(receipt.correlation_id)

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from antiphon import Publisher, Recovery, Retry, Service, Settings
-from antiphon_events import DatabaseRestored, ServiceFailed
+from antiphon_events import DatabaseRestored, ServiceDegraded, ServiceFailed
 from support import until
 from witness import Witness, changed, rows, running
 
@@ -64,6 +64,41 @@ async def test_a_full_worker_can_stop(settings: Settings, witness: Witness) -> N
         async with asyncio.timeout(10):
             await orders.stop()
     await witness.told(receipt.correlation_id, "released")
+
+
+async def test_what_waits_for_its_turn_is_handed_back_too(
+    settings: Settings, witness: Witness
+) -> None:
+    """An entry that was read and not begun is another worker's at once, as if never read."""
+    settings = changed(settings, drain="100ms", lease="10m")
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    def service() -> Service:
+        orders = Service("orders", settings=settings)
+
+        @orders.on(ServiceFailed, ServiceDegraded, concurrency=1)  # it reads one of each
+        async def restore(event: ServiceFailed | ServiceDegraded) -> None:
+            begun.set()
+            await may_end.wait()
+
+        return orders
+
+    async with running(service()):
+        pass  # so that both are there before anyone reads
+    async with Publisher(settings) as publisher:
+        receipts = [
+            await publisher.publish(event)
+            for event in (ServiceFailed(subject="db"), ServiceDegraded(subject="db"))
+        ]
+    async with running(service()):
+        await begun.wait()
+        for event_type in ("service.failed", "service.degraded"):
+            assert await witness.pending("orders.restore", event_type) == 1
+    may_end.set()
+    async with running(service()):
+        for receipt in receipts:
+            record = await witness.closed(receipt.correlation_id)
+            assert len(rows(record, "completed")) == 1
 
 
 async def test_a_stop_right_after_the_start_is_quick(settings: Settings) -> None:

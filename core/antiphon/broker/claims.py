@@ -83,6 +83,13 @@ class Claims:
                 start = after.decode()
         return taken
 
+    async def give_back(
+        self, group: str, due_key: str, label: str, stream: str, entry_id: str
+    ) -> None:
+        """Let others have a delivery at once that was read here and never admitted."""
+        args = (group, self._consumer, entry_id, label)
+        await self._gatherer.run(Call(script("giveback"), (stream, due_key), args))
+
 
 def _taken(label: str, entry_id: bytes, fields: list[Any] | None) -> Taken:
     pairs = dict(zip(fields[::2], fields[1::2], strict=True)) if fields else None

@@ -60,6 +60,11 @@ class Session:
         key, lifetime_ms = self.keys.turn(duty), max(1, milliseconds(every) // 2)
         return bool(await self.client.set(key, self.consumer, nx=True, px=lifetime_ms))
 
+    async def now_ms(self) -> int:
+        """Return the server's time: every instant in a cell is of its clock."""
+        seconds, micros = await self.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
     async def aclose(self) -> None:
         """Let go of every connection."""
         await self.gatherer.aclose()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +31,7 @@ class Auditor:
         if not await self._session.takes_turn(self.name, self.every):
             return
         client, keys, settings = self._session.client, self._session.keys, self._session.settings
-        now_ms = int(time.time() * 1000)
+        now_ms = await self._session.now_ms()
         oldest: Any = await client.zrange(
             keys.open_recoveries,
             "-inf",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
+from antiphon.broker.faults import SERVER_ERRORS, group_lost
 from antiphon.broker.groups import Group, all_registered
 from antiphon.broker.scripts import Call, script
 from antiphon.broker.session import Session
@@ -35,15 +35,22 @@ class Janitor:
             for stream in group.streams(keys).values():
                 await self._forget_consumers(group, stream)
         await self._trim(groups)
+        kept_ms = milliseconds(self._session.settings.record_retention)
         await client.zremrangebyscore(
-            keys.closed_recoveries,
-            "-inf",
-            time.time() * 1000 - milliseconds(self._session.settings.record_retention),
+            keys.closed_recoveries, "-inf", await self._session.now_ms() - kept_ms
         )
 
     async def _forget_consumers(self, group: Group, stream: str) -> None:
         client, gatherer = self._session.client, self._session.gatherer
-        for consumer in await client.xinfo_consumers(stream, group.name):
+        if not await client.exists(stream):
+            return
+        try:
+            consumers = await client.xinfo_consumers(stream, group.name)
+        except SERVER_ERRORS as error:
+            if group_lost(error):
+                return  # whoever runs the handler makes it again; the rest of the cell goes on
+            raise
+        for consumer in consumers:
             if consumer["idle"] < milliseconds(_SILENT) or consumer["pending"]:
                 continue
             args = (group.name, consumer["name"], milliseconds(_SILENT))

@@ -42,6 +42,7 @@ class History:
     closes: int = 0
     latest: datetime | None = None
     unknown_kinds: set[str] = field(default_factory=set)
+    _announced: set[str] = field(default_factory=set)
     _deaths: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
@@ -60,9 +61,7 @@ class History:
             return
         match row.kind:
             case Kind.PUBLISHED | Kind.ADOPTED:
-                fields = row.fields
-                event = _event_of(row, cause=fields.get("cause", ""), by=fields.get("by", ""))
-                self.events[event.id] = event
+                self._announce(row)
             case Kind.OPENED:
                 self.root = self.root or row
             case Kind.CLOSED:
@@ -87,6 +86,14 @@ class History:
             for place, delivery in self.deliveries.items()
         ]
         return sorted(concluded, key=lambda step: step.start)
+
+    def _announce(self, row: Entry) -> None:
+        """Take in an event; one that was written twice counts from the first time."""
+        fields = row.fields
+        event = _event_of(row, cause=fields.get("cause", ""), by=fields.get("by", ""))
+        if event.id not in self._announced:
+            self._announced.add(event.id)
+            self.events[event.id] = event
 
     def _deliver(self, row: Entry) -> None:
         fields = row.fields
