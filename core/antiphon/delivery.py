@@ -107,7 +107,10 @@ def _decode(delivery: Delivery, data: bytes, max_payload_bytes: int) -> None:
 
 
 def _effect(handler: Handler, event: Event, envelope: Envelope) -> str:
-    return envelope.correlation_id if handler.join else handler.effect(event, envelope.id)
+    if handler.join:
+        return envelope.correlation_id
+    # What the publisher named the effect counts as the event's id: the same twice is done once.
+    return handler.effect(event, envelope.idempotency_key or envelope.id)
 
 
 def _shortened(key: str) -> str:

@@ -14,7 +14,7 @@ from antiphon.broker.replies import Committed, settlement
 from antiphon.broker.scripts import Call
 from antiphon.duration import milliseconds
 from antiphon.errors import PermanentError
-from antiphon.outcome import Abandoned, Dead, Done, Outcome, Released, Retrying, judge
+from antiphon.outcome import Abandoned, Dead, Done, Outcome, Released, Retrying, describe, judge
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Envelope, Event, Failure, uuid7
 
@@ -25,7 +25,10 @@ Wake = Callable[[float], None]
 class Settler:
     """Commits, postpones, buries or hands back; says in the log which it was."""
 
-    def __init__(self, calls: Calls, gatherer: Gatherer, wake: Wake) -> None:
+    def __init__(
+        self, calls: Calls, gatherer: Gatherer, wake: Wake, *, max_payload_bytes: int
+    ) -> None:
+        self._max_payload_bytes = max_payload_bytes
         self._calls = calls
         self._gatherer = gatherer
         self._wake = wake
@@ -73,6 +76,10 @@ class Settler:
     async def _commit(self, lease: Lease, events: tuple[Event, ...], ms: int) -> None:
         cause, service = lease.delivery.envelope, lease.delivery.handler.service
         outgoing = [_addressed(event, cause, service) for event in events]
+        for out in outgoing:
+            if len(out.data) > self._max_payload_bytes:
+                await self._write(lease, Dead(describe(self._too_large(out))), ms)
+                return
         if done := await self._run(self._calls.commit(lease, ms, outgoing)):
             published = [
                 {"id": o.id, "type": o.type, "subject": o.subject, "entry": entry}
@@ -80,6 +87,12 @@ class Settler:
             ]
             self._log.info("delivery.completed", duration_ms=ms, published=published)
             self.say_closed(done.verdict)
+
+    def _too_large(self, out: Outgoing) -> PermanentError:
+        return PermanentError(
+            f"it returned {out.envelope.type} with {len(out.data):,} bytes of data, and "
+            f"{self._max_payload_bytes:,} are allowed"
+        )
 
     async def _run(self, call: Call) -> Committed | None:
         reply = settlement(await self._gatherer.run(call))

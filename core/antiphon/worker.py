@@ -71,7 +71,12 @@ class Worker:
             invoke,
             calls=session.calls,
             gatherer=session.gatherer,
-            settler=Settler(session.calls, session.gatherer, self._wake),
+            settler=Settler(
+                session.calls,
+                session.gatherer,
+                self._wake,
+                max_payload_bytes=session.settings.max_payload_bytes,
+            ),
             consumer=session.consumer,
             max_payload_bytes=session.settings.max_payload_bytes,
         )

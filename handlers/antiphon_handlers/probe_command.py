@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antiphon.cli.options import JsonOption, length
+from antiphon.cli.options import CellOption, JsonOption, UrlOption, length, settings_from
 
 if TYPE_CHECKING:
+    from antiphon.settings import Settings
     from antiphon_events import Failure
     from antiphon_handlers.http_probe import Target
 
@@ -46,6 +47,8 @@ def probe(
         str, typer.Option("--type", help="The failure to publish.")
     ] = "service.failed",
     json: JsonOption = False,
+    redis: UrlOption = None,
+    cell: CellOption = None,
 ) -> None:
     """Watch URL; publish a failure when it goes down, and its recovery when it is back."""
     from antiphon.telemetry.logging import configure  # noqa: PLC0415  keep `--help` quick
@@ -61,7 +64,7 @@ def probe(
         successes=successes,
         failure=_failure(event_type),
     )
-    asyncio.run(_watch(target))
+    asyncio.run(_watch(target, settings_from(redis, cell)))
 
 
 def _failure(event_type: str) -> type[Failure]:
@@ -75,12 +78,12 @@ def _failure(event_type: str) -> type[Failure]:
     return found
 
 
-async def _watch(target: Target) -> None:
+async def _watch(target: Target, settings: Settings) -> None:
     """Probe until SIGINT or SIGTERM."""
     from antiphon import Publisher  # noqa: PLC0415
     from antiphon_handlers.http_probe import HttpProbe  # noqa: PLC0415
 
-    async with Publisher(source="probe") as publisher:
+    async with Publisher(settings, source="probe") as publisher:
         watching = asyncio.ensure_future(HttpProbe(target, publisher).run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""What peek, due, stale and claim.lua promise: work is taken up again, at its time, by one."""
+"""What the claiming scripts promise: work is taken up again, at its time, by one."""
 
 from __future__ import annotations
 
@@ -143,3 +143,18 @@ async def test_only_groups_with_something_silent_are_named(work: ScriptedCell) -
     assert await work.claims().stale(places, idle_ms=HOUR_MS) == [2]
     assert await work.claims().stale([], idle_ms=0) == []
     assert await snapshot(work.client, work.keys) == before
+
+
+async def test_what_was_never_admitted_can_be_given_back(work: ScriptedCell) -> None:
+    """It is due at once to anyone, as its first attempt; a stranger's delivery cannot be given."""
+    await work.deploy(PAGE)
+    sent = await work.publish(FAILED)
+    read = await work.read_one(PAGE)
+    place = (PAGE.group, work.keys.due(PAGE.group), read.label, read.stream, sent.entry_id)
+    await work.claims(BOB).give_back(*place)
+    assert await work.due(PAGE, BOB) == []
+    await work.claims(ALICE).give_back(*place)
+    (delivery,) = await work.due(PAGE, BOB)
+    assert delivery.entry_id == sent.entry_id
+    lease = await work.lease(delivery, BOB)
+    assert (lease.attempt, lease.failures) == (1, 0)

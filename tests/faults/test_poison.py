@@ -154,3 +154,21 @@ async def test_an_event_too_large_is_refused_where_it_is_written(settings: Setti
     async with Publisher(settings) as publisher:
         with pytest.raises(PermanentError, match="ANTIPHON_MAX_PAYLOAD_BYTES"):
             await publisher.publish(ServiceFailed(subject="api", reason="x" * 300_000))
+
+
+async def test_an_answer_too_large_dies_where_it_was_made(
+    settings: Settings, witness: Witness
+) -> None:
+    """The handler that returned it is at fault, so its delivery dies and nothing is published."""
+    ops = Service("ops", settings=settings)
+
+    @ops.on(ServiceFailed)
+    async def report(failed: ServiceFailed) -> ServiceFailed:
+        return ServiceFailed(subject="report", reason="x" * 300_000)
+
+    async with running(ops), Publisher(settings) as publisher:
+        receipt = await publisher.publish(ServiceFailed(subject="api"))
+        await witness.closed(receipt.correlation_id, verdict="failed")
+    [dead] = await witness.dead_letters()
+    assert dead["deaderror"].startswith("PermanentError: it returned service.failed with 300,")
+    assert len(await witness.entries("service.failed")) == 1

@@ -85,6 +85,32 @@ async def test_nothing_acknowledged_is_lost(
         assert sorted(subjects) == sorted(event.subject for event in events)
 
 
+async def test_a_step_that_ends_meanwhile_is_committed_later(
+    server: EmbeddedServer, settings: Settings, witness: Witness, outage: Outage
+) -> None:
+    """A handler that outlives the server's absence keeps its lease, and commits one outcome."""
+    settings = changed(settings, lease="10m")
+    orders = Service("orders", settings=settings)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    @orders.on(ServiceFailed)
+    async def restore(failed: ServiceFailed) -> DatabaseRestored:
+        begun.set()
+        await may_end.wait()
+        return DatabaseRestored(subject=failed.subject)
+
+    async with running(orders):
+        receipt = await orders.publish(ServiceFailed(subject="db"))
+        await begun.wait()
+        server.kill()
+        may_end.set()
+        await until(lambda: outage.noticed)
+        server.restart()
+        record = await witness.closed(receipt.correlation_id)
+    assert len(rows(record, "started")) == len(rows(record, "completed")) == 1
+    assert len(await witness.entries("database.restored")) == 1
+
+
 async def test_a_publisher_waits_for_the_server(
     server: EmbeddedServer, settings: Settings, witness: Witness, outage: Outage
 ) -> None:

@@ -92,3 +92,24 @@ async def test_what_was_done_is_not_done_again(settings: Settings, witness: Witn
     assert ran == ["db"]
     assert len(rows(record, "duplicate")) == 1
     assert record.summary.done == 0
+
+
+async def test_a_publisher_may_name_the_effect(settings: Settings, witness: Witness) -> None:
+    """Two events with one idempotency key are one effect, whatever their ids."""
+    orders = Service("orders", settings=settings)
+    ran: list[str] = []
+
+    @orders.on(ServiceFailed)
+    async def restore(failed: ServiceFailed, recovery: Recovery) -> DatabaseRestored:
+        ran.append(recovery.correlation_id)
+        return DatabaseRestored(subject=failed.subject)
+
+    async with running(orders), Publisher(settings) as publisher:
+        failed = ServiceFailed(subject="db")
+        first = await publisher.publish(failed, idempotency_key="incident-7")
+        await witness.closed(first.correlation_id)
+        second = await publisher.publish(failed, idempotency_key="incident-7")
+        record = await witness.closed(second.correlation_id)
+
+    assert ran == [first.correlation_id]
+    assert len(rows(record, "duplicate")) == 1

@@ -17,13 +17,14 @@ _UNHEARD = "?"
 
 
 class Auditor:
-    """Looks at the oldest open recoveries: is everything they wait for still to be had?"""
+    """Looks at open recoveries, oldest first: is all they wait for still to be had?"""
 
     name = "auditor"
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.every = max(2 * session.settings.lease, timedelta(seconds=1))
+        self._offset = 0
         self._log = get_logger()
 
     async def once(self) -> None:
@@ -32,16 +33,18 @@ class Auditor:
             return
         client, keys, settings = self._session.client, self._session.keys, self._session.settings
         now_ms = await self._session.now_ms()
-        oldest: Any = await client.zrange(
+        page: Any = await client.zrange(
             keys.open_recoveries,
             "-inf",
             now_ms - milliseconds(settings.lease),
             byscore=True,
-            offset=0,
+            offset=self._offset,
             num=_AT_ONCE,
             withscores=True,
         )
-        for raw_id, opened_ms in oldest:
+        # Recoveries that wait for long must not hide the others: go on where this page ends.
+        self._offset = self._offset + _AT_ONCE if len(page) == _AT_ONCE else 0
+        for raw_id, opened_ms in page:
             correlation_id = raw_id.decode()
             members: Any = await client.smembers(keys.outstanding(correlation_id))
             for member in members:
