@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
+import hypothesis
 import pytest
 from redis import Redis
 
@@ -16,6 +17,10 @@ from antiphon.errors import ServerNotFound
 from antiphon.settings import ENV_PREFIX, Settings
 from leaks import immortal_keys, keys_of, processes_left, tasks_left
 from witness import Witness
+
+# How long an example takes is a matter of the machine: speed is measured in benchmarks, not here.
+hypothesis.settings.register_profile("antiphon", deadline=None)
+hypothesis.settings.load_profile("antiphon")
 
 _SESSION_PROCESSES = pytest.StashKey[tuple[int, ...]]()
 

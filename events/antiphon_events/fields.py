@@ -87,7 +87,7 @@ def read_version(raw: bytes, event_type: str) -> int:
         if version > 0:
             return version
     raise InvalidAttribute(
-        "dataschema", f"{shown(raw)} is not of the form {data_schema(event_type, 1)}"
+        "dataschema", f"{shown(raw)} is not of the form {shown(data_schema(event_type, 1))}"
     )
 
 
