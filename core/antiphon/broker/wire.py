@@ -44,8 +44,8 @@ class Wire:
             async with asyncio.timeout(_LIMIT_S):
                 connection = self._connection
                 if connection is None:
-                    connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-                    self._connection = connection
+                    connection = self._connection = self._unhurried()
+                    await connection.connect()  # type: ignore[no-untyped-call]
                 packed = b"".join(
                     [hiredis.pack_command(cast("Any", command)) for command in commands]
                 )
@@ -63,7 +63,13 @@ class Wire:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
+
+    def _unhurried(self) -> AbstractConnection:
+        # With a timeout of its own, redis-py sends from a task of its own on Python 3.11. That task
+        # waits behind everything that is ready to run, and Redis idles in the meantime.
+        options = {**self._pool.connection_kwargs, "socket_timeout": None}
+        connection: AbstractConnection = self._pool.connection_class(**options)
+        return connection
 
 
 async def _reply(connection: AbstractConnection) -> Any:
