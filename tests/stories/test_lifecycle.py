@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from antiphon import PermanentError, Recovery, Service, Settings
-from antiphon_events import RecoveryCompleted, RecoveryFailed, ServiceFailed
-from witness import Witness, running
+from antiphon_events import RecoveryCompleted, RecoveryFailed, ServiceFailed, ServiceRecovered
+from support import until
+from witness import Witness, rows, running
 
 
 async def test_a_handler_hears_of_success(settings: Settings, witness: Witness) -> None:
@@ -53,3 +54,30 @@ async def test_a_handler_hears_of_failure(settings: Settings, witness: Witness) 
         await witness.told(receipt.correlation_id, "completed", group="pager.page")
     assert failed.reasons == ["ops.restart: died after 1 attempts"]
     assert (failed.done, failed.dead) == (0, 1)
+
+
+async def test_a_recovery_cannot_feed_on_its_own_end(settings: Settings, witness: Witness) -> None:
+    """A handler whose answer to the closing reopens the recovery goes round sixteen times."""
+    ops = Service("ops", settings=settings)
+
+    @ops.on(ServiceFailed)
+    async def restart(failed: ServiceFailed) -> None: ...
+
+    @ops.on(RecoveryCompleted)
+    async def celebrate(completed: RecoveryCompleted) -> ServiceRecovered:
+        return ServiceRecovered(subject=completed.subject)
+
+    @ops.on(ServiceRecovered)
+    async def note(recovered: ServiceRecovered) -> None: ...
+
+    async with running(ops):
+        receipt = await ops.publish(ServiceFailed(subject="api"))
+
+        async def worn_out() -> bool:
+            record = await witness.closed(receipt.correlation_id)
+            return record.summary.closes == 17
+
+        await until(worn_out)
+        record = await witness.closed(receipt.correlation_id)
+    assert len(await witness.entries("recovery.completed")) == 16
+    assert rows(record, "closed")[-1].text("error").startswith("hop limit")

@@ -24,7 +24,9 @@ local function settle()
   redis.call('PEXPIREAT', KEYS[1], now + ARGV[2])
   redis.call('PEXPIREAT', KEYS[3], now + ARGV[2])
   -- A blocked stream silences the news; it must not undo the work, which is written already.
-  local said = redis.pcall('XADD', KEYS[stream], '*', 'specversion', '1.0',
+  -- So does the hop limit: a recovery that its own closing reopens would never end.
+  local said = closes > 16 and {err = 'hop limit: it was closed 16 times before'}
+    or redis.pcall('XADD', KEYS[stream], '*', 'specversion', '1.0',
     'id', ARGV[1] .. ':' .. closes, 'source', 'antiphon', 'type', 'recovery.' .. verdict,
     'subject', r[7], 'correlationid', ARGV[1], 'hops', closes, 'recorded', '1',
     'data', string.format(
