@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from antiphon.errors import ServerNotFound
 from antiphon.settings import ENV_PREFIX, Settings
 from leaks import immortal_keys, keys_of, processes_left, tasks_left
 from witness import Witness
+
+# Shells start background jobs deaf to Ctrl-C, and programs inherit it; tests send it to programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is a matter of the machine: speed is measured in benchmarks, not here.
 hypothesis.settings.register_profile("antiphon", deadline=None)

@@ -29,9 +29,9 @@ async def test_what_is_due_is_taken_once_and_in_order(work: ScriptedCell) -> Non
     await work.deploy(EITHER)
     sent = [await work.publish(FAILED), await work.publish(DatabaseRestored(subject="orders-db"))]
     sent += [await work.publish(FAILED)]
-    leases = {d.entry_id: await work.lease(d) for d in await work.read(EITHER)}
+    leases = {(d.label, d.entry_id): await work.lease(d) for d in await work.read(EITHER)}
     for number, one in enumerate(sent):
-        await work.postpone(leases[one.entry_id])
+        await work.postpone(leases[one.envelope.type, one.entry_id])
         member = f"{one.envelope.type}|{one.entry_id}"
         await work.client.zadd(work.keys.due(EITHER.group), {member: 3 - number})
     key, streams = work.keys.due(EITHER.group), work.streams(EITHER)

@@ -96,10 +96,13 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     ) as server:
         assert server.stdout is not None
         url = json.loads(server.stdout.readline())["url"]
-        with Redis.from_url(url, decode_responses=True) as client:
-            yield Reader(folder, client, environment)
-        server.send_signal(signal.SIGINT)
-        assert server.wait(_PATIENCE_SECONDS) == 0
+        try:
+            with Redis.from_url(url, decode_responses=True) as client:
+                yield Reader(folder, client, environment)
+            server.send_signal(signal.SIGINT)
+            assert server.wait(_PATIENCE_SECONDS) == 0
+        finally:
+            server.kill()
 
 
 def shown(*info: str) -> list[Block]:
