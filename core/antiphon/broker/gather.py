@@ -29,8 +29,10 @@ _Waiting = tuple[Call, float, asyncio.Future[Any]]
 class Gatherer:
     """Runs script calls over one client, many to a round trip.
 
-    A call is repeated through lost connections and passing errors: every script recognises its own
-    repetition, so that "unknown whether it happened" becomes "it has happened once".
+    A call is repeated through lost connections and passing errors. Scripts that settle or publish
+    recognise their own repetition, so that "unknown whether it happened" becomes "it has happened
+    once". One that takes deliveries up finds them taken when it is repeated; they come back after
+    the lease.
     """
 
     def __init__(self, client: Redis, *, patience: timedelta | None = None) -> None:
