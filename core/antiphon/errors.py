@@ -52,6 +52,27 @@ class LeaseLost(Superseded):
     """The lease on this delivery was lost; its commit is refused."""
 
 
+class Held(AntiphonError):
+    """A guard holds this step: it is tried again later, and no attempt is spent."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        guard: str = "handler",
+        name: str = "",
+        limit: int = 0,
+        value: int = 0,
+        retry_after: timedelta = timedelta(seconds=30),
+    ) -> None:
+        super().__init__(message)
+        self.guard = guard
+        self.name = name
+        self.limit = limit
+        self.value = value
+        self.retry_after = retry_after
+
+
 class ConfigurationError(AntiphonError):
     """The configuration is wrong: refuse to start."""
 

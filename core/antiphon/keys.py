@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 
 from antiphon.errors import ConfigurationError
 
-CLOSING_TYPES = ("recovery.completed", "recovery.partial", "recovery.failed")
+NEWS_TYPES = (
+    "recovery.completed",
+    "recovery.partial",
+    "recovery.failed",
+    "recovery.halted",
+    "recovery.escalated",
+)
+"""What the scripts publish about a recovery, in the order they expect the streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,13 @@ class Keys:
     dead: str = field(init=False)
     groups: str = field(init=False)
     workers: str = field(init=False)
-    closings: tuple[str, ...] = field(init=False)
+    pauses: str = field(init=False)
+    held: str = field(init=False)
+    storm: str = field(init=False)
+    escalations: str = field(init=False)
+    guards: str = field(init=False)
+    audit: str = field(init=False)
+    news: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.cell or any(c in "{}: \t\r\n" for c in self.cell):
@@ -44,7 +57,13 @@ class Keys:
             ("dead", f"{prefix}dead"),
             ("groups", f"{prefix}groups"),
             ("workers", f"{prefix}workers"),
-            ("closings", tuple(f"{prefix}events:{t}" for t in CLOSING_TYPES)),
+            ("pauses", f"{prefix}pauses"),
+            ("held", f"{prefix}held"),
+            ("storm", f"{prefix}storm"),
+            ("escalations", f"{prefix}escalations"),
+            ("guards", f"{prefix}guards"),
+            ("audit", f"{prefix}audit"),
+            ("news", tuple(f"{prefix}events:{t}" for t in NEWS_TYPES)),
         ):
             object.__setattr__(self, name, value)
 
@@ -93,12 +112,36 @@ class Keys:
         """The recoveries of one subject, by the instant they opened."""
         return f"{self.prefix}recoveries:subject:{subject}"
 
+    def incident(self, event_type: str, subject: str) -> tuple[str, ...]:
+        """What a failure of a type and subject looks at, in the order the scripts expect.
+
+        The pauses, escalations and guards of the cell, the recovery that such failures join while
+        it is open, their relapses, and the subjects that fail now.
+        """
+        prefix, incident = self.prefix, f"{event_type}:{subject}"
+        return (
+            self.pauses,
+            self.escalations,
+            self.guards,
+            f"{prefix}incident:{incident}",
+            f"{prefix}relapse:{incident}",
+            self.storm,
+        )
+
+    def guard(self, kind: str, name: str) -> str:
+        """The state of one guard: a breaker, a budget, a rate, a resource, a relapse count."""
+        return f"{self.prefix}{kind}:{name}"
+
+    def queue(self, kind: str, name: str) -> str:
+        """The deliveries that wait for a guard in turn."""
+        return f"{self.prefix}{kind}:{name}:queue"
+
     def turn(self, duty: str) -> str:
         """Whose turn a duty is that one worker does for the whole cell."""
         return f"{self.prefix}turn:{duty}"
 
     def record(self, correlation_id: str, subject: str) -> tuple[str, ...]:
-        """The nine keys of a recovery's record, in the order every script expects them."""
+        """The eleven keys of a recovery's record, in the order every script expects them."""
         prefix = self.prefix
         return (
             f"{prefix}recovery:{correlation_id}",
@@ -107,5 +150,5 @@ class Keys:
             self.open_recoveries,
             self.closed_recoveries,
             f"{prefix}recoveries:subject:{subject}",
-            *self.closings,
+            *self.news,
         )

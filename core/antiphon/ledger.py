@@ -36,6 +36,13 @@ class Kind(StrEnum):
     REFUSED = "refused"
     REPLAYED = "replayed"
     LOST = "lost"
+    COALESCED = "coalesced"
+    RELAPSED = "relapsed"
+    HELD = "held"
+    SUPPRESSED = "suppressed"
+    HALTED = "halted"
+    ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"
     REOPENED = "reopened"
 

@@ -43,6 +43,15 @@ class Retry:
                 f"first={self.first} is longer than longest={self.longest}: swap them"
             )
 
+    @property
+    def longest_wait(self) -> timedelta:
+        """The most that all its delays together can be."""
+        ceilings = (
+            min(self.longest, self.first * int(2 ** min(failures - 1, 40)))
+            for failures in range(1, self.attempts)
+        )
+        return sum(ceilings, timedelta())
+
     def delay(self, failures: int, chance: random.Random) -> timedelta:
         """The delay after so many failed attempts, 1 or more."""
         ceiling = min(self.longest, self.first * int(2 ** min(failures - 1, 40)))

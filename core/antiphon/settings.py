@@ -6,24 +6,38 @@ that make sense together, or does not start.
 
 from __future__ import annotations
 
+import os
 import re
+import tomllib
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from antiphon.duration import Duration, format_duration
 from antiphon.errors import ConfigurationError
+from antiphon.guards.quota import Quota
 
 ENV_PREFIX = "ANTIPHON_"
 
@@ -55,6 +69,49 @@ def _at_least(shortest: timedelta) -> AfterValidator:
 _Name = Annotated[str, AfterValidator(_plain_name)]
 _Positive = Annotated[Duration, _at_least(timedelta(milliseconds=1))]
 _LowerCase = BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
+_OrOff = BeforeValidator(
+    lambda text: None if isinstance(text, str) and text.lower() == "off" else text
+)
+# Quotas and lists of durations are written as text, not as JSON.
+_SomeQuota = Annotated[Quota, NoDecode]
+_MaybeQuota = Annotated[Quota | None, _OrOff, NoDecode]
+_Durations = Annotated[
+    tuple[_Positive, ...],
+    BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
+    NoDecode,
+]
+_MaybePositive = Annotated[_Positive | None, _OrOff]
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class HandlerGuards(BaseModel):
+    """What a deployment sets for one handler; what it leaves out stays as the code says.
+
+    ``off`` takes a guard away.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    budget: _MaybeQuota = None
+    """Attempts per subject, such as ``3/10m``."""
+
+    rate: _MaybeQuota = None
+    """Attempts in all, such as ``30/1m``."""
+
+    max_age: _MaybePositive = None
+    """The oldest failure it acts on."""
+
+    max_visits: _Count | None = None
+    """How often it may run for one subject in one recovery."""
+
+
+class ServiceGuards(BaseModel):
+    """What a deployment sets for one service as a whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    rate: _MaybeQuota = None
+    """Attempts of all its handlers together."""
 
 
 class Settings(BaseSettings):
@@ -112,6 +169,42 @@ class Settings(BaseSettings):
     max_payload_bytes: Annotated[int, Field(ge=2, le=_LARGEST_PAYLOAD_BYTES)] = 262_144
     """The largest ``data`` of an event, in bytes of JSON."""
 
+    coalesce: bool = True
+    """Let a failure of a type and subject that has an open recovery join it."""
+
+    max_age: _MaybePositive = timedelta(hours=1)
+    """The oldest failure that is acted on; an older one is escalated. ``off``: any age."""
+
+    max_hops: _Count = 16
+    """The longest chain of causes in a recovery."""
+
+    max_events: _Count = 256
+    """The most events in a recovery."""
+
+    max_visits: _Count = 3
+    """How often a handler may run for one subject in a recovery; retries are not counted."""
+
+    rate: _MaybeQuota = None
+    """The most attempts of all handlers of the cell together, such as ``600/1m``."""
+
+    hold: _MaybePositive = timedelta(minutes=10)
+    """A failure this soon after its subject's successful recovery is a relapse. ``off``: never."""
+
+    relapses: _SomeQuota = Quota(3, per="1h")
+    """So many relapses within so long put the subject into human hands."""
+
+    storm: _MaybeQuota = Quota(50, per="1m")
+    """More subjects failing within so long park all new recoveries. ``off``: no brake."""
+
+    escalate_after: _Durations = (timedelta(minutes=15), timedelta(minutes=30))
+    """How long an escalation waits to be acknowledged before it goes up a tier, tier by tier."""
+
+    handlers: dict[str, HandlerGuards] = Field(default_factory=dict)
+    """Guards of single handlers, by ``service.handler``."""
+
+    services: dict[str, ServiceGuards] = Field(default_factory=dict)
+    """Guards of single services, by name."""
+
     log_format: Annotated[Literal["json", "console"], _LowerCase] = "json"
     """One JSON object per line, or lines for people."""
 
@@ -149,6 +242,18 @@ class Settings(BaseSettings):
             )
         return self
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  ours says what is wrong
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments first, then the environment, then the file ``ANTIPHON_CONFIG`` names."""
+        return init_settings, _Environment(settings_cls), _config_file(settings_cls)
+
     @model_validator(mode="wrap")
     @classmethod
     def _explain(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -157,6 +262,33 @@ class Settings(BaseSettings):
         except ValidationError as error:
             # `from None`: pydantic's own text repeats the input, which may hold a password.
             raise ConfigurationError(_explanation(error)) from None
+
+
+class _Environment(EnvSettingsSource):
+    """The environment, plain about what cannot be read."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Read what is written as JSON."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"wrong settings: {field_name} ({ENV_PREFIX}{field_name.upper()}): {value!r} is "
+                f"not JSON: {error}"
+            ) from error
+
+
+def _config_file(settings_cls: type[BaseSettings]) -> PydanticBaseSettingsSource:
+    """The settings in the file that ``ANTIPHON_CONFIG`` names, if it names one."""
+    path = os.environ.get(f"{ENV_PREFIX}CONFIG") or None
+    try:
+        if path is not None:
+            Path(path).open(
+                "rb"
+            ).close()  # pydantic takes a file that is not there for an empty one
+        return TomlConfigSettingsSource(settings_cls, path)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{ENV_PREFIX}CONFIG: {path!r} cannot be read: {error}") from error
 
 
 def _explanation(error: ValidationError) -> str:
@@ -174,10 +306,11 @@ def _problem(detail: ErrorDetails) -> str:
     if not detail["loc"]:
         return str(detail["ctx"]["error"])
     name = str(detail["loc"][0])
-    where = f"{name} ({ENV_PREFIX}{name.upper()})"
+    inner = "".join(f".{part}" for part in detail["loc"][1:])
+    where = f"{name}{inner} ({ENV_PREFIX}{name.upper()})"
     match detail["type"]:
         case "extra_forbidden":
-            return f"{name}: there is no such setting"
+            return f"{name}{inner}: there is no such setting"
         case "value_error":
             return f"{where}: {detail['ctx']['error']}"
         case _ if name == "redis_url":  # may hold a password

@@ -29,8 +29,11 @@ class _Closed(Lifecycle):
     unanswered: int = 0
     """How many failures no handler reacts to."""
 
+    suppressed: int = 0
+    """How many deliveries a guard kept from running for good."""
+
     reasons: list[str] = Field(default_factory=list)
-    """The handlers that died and the failures nobody answered."""
+    """The handlers that died or were suppressed, and the failures nobody answered."""
 
 
 class RecoveryCompleted(_Closed):
@@ -51,26 +54,50 @@ class RecoveryFailed(_Closed):
     type = "recovery.failed"
 
 
-class _Interrupted(Lifecycle):
+class RecoveryHalted(_Closed):
+    """A recovery went beyond its limits, was stopped, and has ended."""
+
+    type = "recovery.halted"
+
+    reason: str = ""
+    """The limit, and the path of causes that shows the loop, for a person to read."""
+
+
+class _Alarm(Lifecycle):
     """Base of the events that say why a recovery does not go on by itself."""
 
     reason: str = ""
     """Why, for a person to read."""
 
 
-class RecoveryHalted(_Interrupted):
-    """A recovery went beyond its limits and was stopped."""
-
-    type = "recovery.halted"
-
-
-class RecoveryEscalated(_Interrupted):
+class RecoveryEscalated(_Alarm):
     """A recovery needs a person."""
 
     type = "recovery.escalated"
 
+    guard: str = ""
+    """The guard that decided."""
 
-class RecoveryStalled(_Interrupted):
+    name: str = ""
+    """What the guard counted or held, such as ``restart:orders-api``."""
+
+    limit: int = 0
+    """The guard's limit."""
+
+    value: int = 0
+    """What was counted when it decided."""
+
+    tier: int = 1
+    """How far up this has gone: 1 at first, more each time nobody acknowledged it in time."""
+
+    tried: list[str] = Field(default_factory=list)
+    """What was tried, the earliest first."""
+
+    trace: str = ""
+    """The command that shows the whole story."""
+
+
+class RecoveryStalled(_Alarm):
     """A recovery passed its deadline with work left."""
 
     type = "recovery.stalled"
