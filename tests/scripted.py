@@ -16,7 +16,7 @@ from antiphon.broker.claims import Claims
 from antiphon.broker.deadletters import DeadLetters
 from antiphon.broker.errand import Errand
 from antiphon.broker.groups import group_of, register
-from antiphon.broker.replies import Admission, Run, Settlement, admission, settlement
+from antiphon.broker.replies import Admission, Joins, Run, Settlement, admission, settlement
 from antiphon.broker.scripts import Argument, Call, script
 from antiphon.deadletter import Choice, DeadLetter
 from antiphon.delivery import INBOX, Delivery, receive
@@ -100,12 +100,15 @@ class ScriptedCell:
     ) -> Sent:
         """Publish from outside; `again` is the envelope of an earlier try."""
         envelope = again or self.envelope(event, correlation_id)
-        reply = await self.run(self.publishing(event, envelope))
-        return Sent(envelope, reply[0].decode(), bool(reply[1]))
+        place, answer = await self.run(self.publishing(event, envelope))
+        while answer == 2:  # failures of one incident; here each is to have its own recovery
+            over = f"0  {place.decode()}"
+            place, answer = await self.run(self.publishing(event, envelope, over))
+        return Sent(envelope, place.decode(), bool(answer))
 
-    def publishing(self, event: Event, envelope: Envelope) -> Call:
+    def publishing(self, event: Event, envelope: Envelope, over: str = "") -> Call:
         data, failure = event.data_json(), is_failure(event.type)
-        return publish_call(self.keys, self.settings, envelope, data, failure=failure)
+        return publish_call(self.keys, self.settings, envelope, data, failure=failure, over=over)
 
     def envelope(self, event: Event, correlation_id: str = "") -> Envelope:
         root = self._root(event)
@@ -164,8 +167,12 @@ class ScriptedCell:
     async def admit(
         self, d: Delivery, consumer: str = ALICE, *, owner: str = "", payload: bytes = b""
     ) -> Admission:
-        owner = owner or self.owner(consumer)
-        return admission(await self.run(self.calls(consumer).admit(d, owner, payload)))
+        owner, calls = owner or self.owner(consumer), self.calls(consumer)
+        admitted = admission(await self.run(calls.admit(d, owner, payload)))
+        if isinstance(admitted, Joins):
+            over = f"0  {admitted.recovery}"
+            admitted = admission(await self.run(calls.admit(d, owner, payload, over)))
+        return admitted
 
     async def lease(self, d: Delivery, consumer: str = ALICE, *, payload: bytes = b"") -> Lease:
         """Admit a delivery that must be let through."""
@@ -185,6 +192,8 @@ class ScriptedCell:
 
     async def skip(self, d: Delivery, consumer: str = ALICE) -> list[Any]:
         reply: list[Any] = await self.run(self.calls(consumer).skip(d))
+        if reply[0] == 9:
+            reply = await self.run(self.calls(consumer).skip(d, f"0  {reply[1].decode()}"))
         return reply
 
     async def commit(self, lease: Lease, *events: Event, by: str = ALICE) -> Settlement:
@@ -273,7 +282,7 @@ class ScriptedCell:
         wanted = sent.correlation_id.encode()
         return [
             fields
-            for stream in self.keys.closings
+            for stream in self.keys.news[:-1]
             for _, fields in await self.client.xrange(stream)
             if fields[b"correlationid"] == wanted
         ]

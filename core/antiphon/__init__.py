@@ -15,6 +15,8 @@ if TYPE_CHECKING:
         TransientError,
     )
     from antiphon.flow.join import Join, Joined, all_of, any_of, n_of
+    from antiphon.guards.breaker import Breaker, CircuitOpen
+    from antiphon.guards.quota import Budget, Quota
     from antiphon.publisher import Publisher, Receipt
     from antiphon.recovery import Recovery
     from antiphon.retry import Retry
@@ -24,11 +26,15 @@ else:
     # Source: PEP 562. Hidden from type checkers, which would take it to provide any name at all.
     _HOMES = {
         "AntiphonError": "errors",
+        "Breaker": "guards.breaker",
+        "Budget": "guards.quota",
+        "CircuitOpen": "guards.breaker",
         "ConfigurationError": "errors",
         "Join": "flow.join",
         "Joined": "flow.join",
         "PermanentError": "errors",
         "Publisher": "publisher",
+        "Quota": "guards.quota",
         "Receipt": "publisher",
         "Recovery": "recovery",
         "Retry": "retry",
@@ -56,11 +62,15 @@ else:
 
 __all__ = [
     "AntiphonError",
+    "Breaker",
+    "Budget",
+    "CircuitOpen",
     "ConfigurationError",
     "Join",
     "Joined",
     "PermanentError",
     "Publisher",
+    "Quota",
     "Receipt",
     "Recovery",
     "Retry",

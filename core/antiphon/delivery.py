@@ -34,6 +34,15 @@ class Delivery:
     """The branch of the handler's join it arrived on; empty without a join."""
     key: str = ""
     """The idempotency key: names the effect."""
+    resource: str = ""
+    """What it holds exclusively; empty when nothing."""
+    circuit: str = ""
+    """The breaker it passes; empty without one."""
+
+    @property
+    def name(self) -> str:
+        """What the scripts call it: type or `inbox`, entry, group."""
+        return f"{self.label}|{self.entry_id}|{self.handler.group}"
 
     @property
     def type(self) -> str:
@@ -102,6 +111,8 @@ def _decode(delivery: Delivery, data: bytes, max_payload_bytes: int) -> None:
         if selected is not None:
             delivery.key = _shortened(_effect(handler, event, envelope))
             delivery.branch = branch_name(selected) if handler.join else ""
+            delivery.resource = _shortened(handler.resource(event, envelope.id))
+            delivery.circuit = _shortened(handler.circuit(event, envelope.id))
     except Exception as error:
         raise UndecodableEvent(f"the predicate or key of {handler.group}: {error!r}") from error
 

@@ -12,17 +12,10 @@ from typing import assert_never
 import orjson
 
 from antiphon.broker.calls import Calls, Lease
+from antiphon.broker.circuits import Circuits
 from antiphon.broker.gather import Gatherer
-from antiphon.broker.replies import (
-    Admission,
-    Arrived,
-    Closed,
-    Duplicate,
-    NotOurs,
-    Run,
-    Waiting,
-    admission,
-)
+from antiphon.broker.incidents import Incidents
+from antiphon.broker.replies import Admission, Joins, OnHold, Run, admission
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
 from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, TransientError
@@ -31,9 +24,13 @@ from antiphon.handler import Handler
 from antiphon.inflight import Flight, Interruption
 from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often, writable
 from antiphon.recovery import Recovery, current
-from antiphon.settler import Settler
+from antiphon.refusal import say
+from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Event
+
+_JOINS = 9
+"""What `pass.lua` answers for a failure that should join an open recovery."""
 
 Invoke = Callable[[Event | Joined, Recovery, Delivery], Awaitable[object]]
 """Calls a handler's function, directly or through FastStream."""
@@ -50,6 +47,9 @@ class Executor:
         calls: Calls,
         gatherer: Gatherer,
         settler: Settler,
+        incidents: Incidents,
+        wake: Wake,
+        circuits: Circuits,
         consumer: str,
         max_payload_bytes: int,
     ) -> None:
@@ -58,6 +58,9 @@ class Executor:
         self._calls = calls
         self._gatherer = gatherer
         self._settler = settler
+        self._incidents = incidents
+        self._wake = wake
+        self._circuits = circuits
         self._consumer = consumer
         self._max_payload_bytes = max_payload_bytes
         self._count = itertools.count(1)
@@ -73,25 +76,48 @@ class Executor:
             return
         owner = f"{self._consumer}#{next(self._count)}"
         kept = _kept(delivery, fields) if self.handler.join else b""
-        call = self._calls.admit(delivery, owner, kept)
-        admitted = admission(await self._gatherer.run(call))
+        over = ""
+        while True:
+            call = self._calls.admit(delivery, owner, kept, over)
+            admitted = admission(await self._gatherer.run(call))
+            if not isinstance(admitted, Joins):
+                break
+            over = await self._join(delivery, admitted.recovery)
+            if not over:
+                return
         if isinstance(admitted, Run):
             lease = Lease(
                 delivery, owner, admitted.attempt, admitted.failures, admitted.token, call.keys
             )
             await self._run(lease, admitted, flight)
         else:
-            self._hold(delivery, admitted)
+            self._stand_back(delivery, admitted)
+
+    def _stand_back(self, delivery: Delivery, why: Admission) -> None:
+        """The delivery does not run now, or not at all."""
+        if isinstance(why, OnHold):
+            self._wake(max(0.0, why.due_ms / 1000 - time.time()))
+        say(why, delivery.key, self._log.bind(**self._log_fields(delivery)))
 
     async def _pass(self, delivery: Delivery) -> None:
         """Let a delivery go that the handler does not want."""
-        mine, verdict, awaited = await self._gatherer.run(self._calls.skip(delivery))
-        if mine and awaited:
+        over = ""
+        while True:
+            mine, verdict, awaited = await self._gatherer.run(self._calls.skip(delivery, over))
+            if mine != _JOINS:
+                break
+            over = await self._join(delivery, verdict.decode())
+            if not over:
+                return
+        if awaited:
             self._log.info("delivery.skipped", **self._log_fields(delivery))
         if verdict:
             self._log.info(
                 "recovery.closed", verdict=verdict.decode(), **self._log_fields(delivery)
             )
+
+    async def _join(self, delivery: Delivery, recovery: str) -> str:
+        return await self._incidents.join(recovery, delivery.envelope, delivery.type, delivery)
 
     def _receive(
         self, stream: str, label: str, entry_id: str, fields: Mapping[bytes, bytes]
@@ -192,6 +218,7 @@ class Executor:
             deadline=datetime.now(UTC) + timeout if timeout else None,
             reporter=report,
             log_fields=self._log_fields(d, lease.attempt),
+            guard=lambda breaker: self._circuits.guard(breaker, f"{d.name}#{lease.token}"),
         )
 
     def _log_fields(self, d: Delivery, attempt: int | None = None) -> dict[str, object]:
@@ -209,27 +236,6 @@ class Executor:
             "entry_id": d.entry_id,
             "attempt": attempt,
         }
-
-    def _hold(self, delivery: Delivery, held: Admission) -> None:
-        """Say why a delivery does not run."""
-        log, verdict = self._log.bind(**self._log_fields(delivery)), ""
-        match held:
-            case Duplicate(of, verdict):
-                log.info("delivery.duplicate", of=of, key=delivery.key)
-            case Waiting(of, due_ms):
-                log.info("delivery.waiting", of=of, due_ms=due_ms, key=delivery.key)
-            case Arrived(have, need, verdict):
-                log.info("delivery.joined", have=have, need=need)
-            case Closed():
-                log.debug("delivery.closed")
-            case NotOurs():
-                log.info("delivery.not_ours")
-            case Run():
-                raise AssertionError(held)
-            case _:
-                assert_never(held)
-        if verdict:
-            log.info("recovery.closed", verdict=verdict)
 
 
 def _refuse_hopeless(lease: Lease) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Union
 
 from antiphon.errors import ConfigurationError
 from antiphon.flow.join import Join
+from antiphon.guards.policy import Guards
 from antiphon.recovery import Recovery
 from antiphon.retry import Retry
 from antiphon_events import Event, Selector
@@ -34,6 +35,7 @@ class Handler:
     key: Key | None
     concurrency: int | None
     signature: Signature
+    guards: Guards = field(default_factory=Guards)
     group: str = field(init=False)
     """The consumer group, one per handler."""
     kinds: dict[str, type[Event]] = field(init=False)
@@ -73,11 +75,36 @@ class Handler:
             return event_id
         if callable(self.key):
             return self.key(event)
+        return self._named("key", self.key, event, event_id)
+
+    def resource(self, event: Event, event_id: str) -> str:
+        """The resource it holds while it reacts to this event; empty when it holds none.
+
+        Raises:
+            ConfigurationError: the format names a field the event has not.
+        """
+        pattern = self.guards.exclusive
+        return self._named("exclusive", pattern, event, event_id) if pattern else ""
+
+    def circuit(self, event: Event, event_id: str) -> str:
+        """The name of the breaker it passes for this event; empty without one.
+
+        Raises:
+            ConfigurationError: the format names a field the event has not.
+        """
+        breaker = self.guards.breaker
+        if breaker is None:
+            return ""
+        return self._named("breaker", breaker.name or self.group, event, event_id)
+
+    def _named(self, what: str, pattern: str, event: Event, event_id: str) -> str:
+        if "{" not in pattern:
+            return pattern
         try:
-            return self.key.format(**{**dict(event), "id": event_id})
+            return pattern.format(**{**dict(event), "subject": event.subject, "id": event_id})
         except (KeyError, IndexError) as error:
             raise ConfigurationError(
-                f"{self.group}: key {self.key!r} names {error}, which {event.type} has not"
+                f"{self.group}: {what} {pattern!r} names {error}, which {event.type} has not"
             ) from error
 
 

@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from antiphon.errors import PermanentError, Superseded, TransientError
+from antiphon.errors import Held, PermanentError, Superseded, TransientError
+from antiphon.guards.breaker import Breaker, Ended
 from antiphon.retry import Retry
 from antiphon_events import Event
 
@@ -26,6 +27,8 @@ class Retrying:
 
     delay: timedelta
     error: str
+    ended: Ended = "failure"
+    """What the failure means for the handler's breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,20 @@ class Dead:
     """The step failed for good; its entry becomes a dead letter."""
 
     error: str
+    ended: Ended = "cancelled"
+    """What the failure means for the handler's breaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A guard within the step said not now: it is tried again after `delay`, no attempt spent."""
+
+    delay: timedelta
+    error: str
+    guard: str
+    name: str
+    limit: int
+    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +62,17 @@ class Abandoned:
     """The lease was lost; whoever holds it now decides."""
 
 
-Outcome = Done | Retrying | Dead | Released | Abandoned
+Outcome = Done | Retrying | Dead | Deferred | Released | Abandoned
 
 
-def judge(error: BaseException, *, failures: int, retry: Retry, chance: random.Random) -> Outcome:
+def judge(
+    error: BaseException,
+    *,
+    failures: int,
+    retry: Retry,
+    chance: random.Random,
+    breaker: Breaker | None = None,
+) -> Outcome:
     """Decide what follows from an error.
 
     Args:
@@ -56,16 +80,18 @@ def judge(error: BaseException, *, failures: int, retry: Retry, chance: random.R
         failures: failed attempts before this one.
         retry: the handler's policy.
         chance: where jitter comes from.
+        breaker: the handler's, which knows the errors that say nothing against its target.
     """
     text = describe(error)
     if isinstance(error, Superseded):
         return Abandoned()
-    if isinstance(error, PermanentError):
-        return Dead(text)
-    if failures + 1 >= retry.attempts:
-        return Dead(text)
+    if isinstance(error, Held):
+        return Deferred(error.retry_after, text, error.guard, error.name, error.limit, error.value)
+    ended = breaker.ended(error) if breaker else "failure"
+    if isinstance(error, PermanentError) or failures + 1 >= retry.attempts:
+        return Dead(text, ended)
     asked = error.retry_after if isinstance(error, TransientError) else None
-    return Retrying(retry.delay(failures + 1, chance) if asked is None else asked, text)
+    return Retrying(retry.delay(failures + 1, chance) if asked is None else asked, text, ended)
 
 
 def crashed_too_often(*, attempt: int, failures: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Self
 from antiphon.broker.calls import publish_call
 from antiphon.broker.connection import connect
 from antiphon.broker.gather import Gatherer
+from antiphon.broker.incidents import Incidents
 from antiphon.errors import PermanentError
 from antiphon.keys import Keys
 from antiphon.recovery import current
@@ -17,6 +18,9 @@ from antiphon.telemetry.logging import get_logger
 from antiphon_events import Envelope, Event, Failure, uuid7
 
 _PATIENCE = timedelta(seconds=10)
+
+_BEFORE, _NOW, _JOINED = 0, 1, 3
+"""What `publish.lua` answers beside an entry or a recovery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Receipt:
     """Its entry in the stream of its type."""
     repeated: bool
     """Whether the same event had been published before; then nothing was written now."""
+    coalesced: bool = False
+    """Whether it joined a recovery that is open for its type and subject; then it has no entry."""
 
 
 class Publisher:
@@ -45,6 +51,7 @@ class Publisher:
         self._keys = Keys(self._settings.cell)
         self._client = connect(self._settings)
         self._gatherer = Gatherer(self._client, patience=_PATIENCE)
+        self._incidents = Incidents(self._gatherer, self._keys, self._settings, source)
         self._log = get_logger()
 
     async def __aenter__(self) -> Self:
@@ -123,12 +130,8 @@ class Publisher:
                 f"{self._settings.max_payload_bytes:,} are allowed (ANTIPHON_MAX_PAYLOAD_BYTES)"
             )
         failure = isinstance(event, Failure)
-        call = publish_call(self._keys, self._settings, envelope, data, failure=failure)
-        entry, written = await self._gatherer.run(call)
-        receipt = Receipt(
-            envelope.correlation_id, envelope.id, entry.decode(), repeated=not written
-        )
-        if written:
+        receipt = await self._write(envelope, data, failure=failure)
+        if not receipt.repeated and not receipt.coalesced:
             self._log.info(
                 "event.published",
                 correlation_id=receipt.correlation_id,
@@ -139,3 +142,20 @@ class Publisher:
                 entry_id=receipt.entry_id,
             )
         return receipt
+
+    async def _write(self, envelope: Envelope, data: bytes, *, failure: bool) -> Receipt:
+        """Write the entry, or let the failure join an open recovery."""
+        keys, settings, over = self._keys, self._settings, ""
+        while True:
+            call = publish_call(keys, settings, envelope, data, failure=failure, over=over)
+            place, answer = await self._gatherer.run(call)
+            where = place.decode()
+            if answer in {_BEFORE, _NOW}:
+                return Receipt(
+                    envelope.correlation_id, envelope.id, where, repeated=answer == _BEFORE
+                )
+            if answer == _JOINED:
+                return Receipt(where, envelope.id, "", repeated=True, coalesced=True)
+            over = await self._incidents.join(where, envelope, envelope.type)
+            if not over:
+                return Receipt(where, envelope.id, "", repeated=False, coalesced=True)

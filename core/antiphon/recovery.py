@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from datetime import datetime
 
+from antiphon.errors import ConfigurationError
+from antiphon.guards.breaker import Breaker
 from antiphon_events import Envelope, Event
 
 Reporter = Callable[[float, str], Awaitable[None]]
+
+Guard = Callable[[Breaker], AbstractAsyncContextManager[None]]
 
 current: ContextVar[Recovery | None] = ContextVar("antiphon_recovery", default=None)
 """The recovery whose delivery runs in this task, so that log lines and publishers find it."""
@@ -22,7 +27,8 @@ class Recovery:
     """
 
     __slots__ = (
-        "_published", "_reporter", "attempt", "deadline", "envelope", "log_fields", "token",
+        "_guard", "_published", "_reporter",
+        "attempt", "deadline", "envelope", "log_fields", "token",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +40,7 @@ class Recovery:
         deadline: datetime | None = None,
         reporter: Reporter | None = None,
         log_fields: dict[str, object] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.envelope = envelope
         self.attempt = attempt
@@ -47,6 +54,7 @@ class Recovery:
         """The instant (UTC) at which this attempt is cancelled; None without a timeout."""
         self.log_fields = log_fields or {}
         self._reporter = reporter
+        self._guard = guard
         self._published: list[Event] = []
 
     @property
@@ -74,6 +82,26 @@ class Recovery:
         if not isinstance(event, Event):
             raise TypeError(f"{event!r} is not an Event")
         self._published.append(event)
+
+    def breaker(self, breaker: str | Breaker) -> AbstractAsyncContextManager[None]:
+        """Guard an outgoing call by a circuit breaker that all replicas share.
+
+        Example: ``async with recovery.breaker("payments-api"): await client.post(...)``.
+        What is raised within counts as a failure of the target, unless the breaker excludes it.
+        While the circuit is open, `CircuitOpen` is raised instead of entering; left alone, it
+        holds the delivery until a call may go, and no attempt is spent.
+
+        Args:
+            breaker: the target's name, for a breaker with the usual limits, or a `Breaker` with a
+                name.
+
+        Raises:
+            ConfigurationError: the breaker has no name, or no worker runs this delivery.
+        """
+        guarded = Breaker(breaker) if isinstance(breaker, str) else breaker
+        if not guarded.name or self._guard is None:
+            raise ConfigurationError("a breaker needs a name here, and a worker that runs the step")
+        return self._guard(guarded)
 
     async def progress(self, fraction: float, message: str = "") -> None:
         """Note in the record how far the step has come, from 0.0 to 1.0.

@@ -12,6 +12,9 @@ from antiphon.broker.hosting import App, Broker, new_app, new_broker, subscribe
 from antiphon.duration import duration
 from antiphon.errors import ConfigurationError
 from antiphon.flow.join import Choice, Join, selector
+from antiphon.guards.breaker import Breaker
+from antiphon.guards.policy import Guards
+from antiphon.guards.quota import Budget, Quota, budget_of, quota
 from antiphon.handler import Handler, Key, read_signature
 from antiphon.keys import Keys
 from antiphon.publisher import Publisher, Receipt
@@ -36,18 +39,26 @@ class Service:
         ... async def restart(failed: ServiceFailed, recovery: Recovery) -> ServiceRestarted:
         ...     return ServiceRestarted(subject=failed.subject)
 
+    `rate` limits all its handlers together, such as ``"100/1m"``.
+
     Raises:
-        ConfigurationError: the name is not fit for a consumer group.
+        ConfigurationError: the name is not fit for a consumer group, or the rate is no quota.
     """
 
     def __init__(
-        self, name: str, *, settings: Settings | None = None, broker: Broker | None = None
+        self,
+        name: str,
+        *,
+        settings: Settings | None = None,
+        broker: Broker | None = None,
+        rate: Quota | str | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
                 f"service {name!r} is not a name: use letters, digits, dashes and underscores"
             )
         self.name = name
+        self._rate = quota(rate)
         self._given_settings = settings
         self._given_broker = broker
         self._handlers: dict[str, Handler] = {}
@@ -87,6 +98,12 @@ class Service:
         timeout: str | timedelta | None = "5m",
         key: Key | None = None,
         concurrency: int | None = None,
+        budget: Budget | str | None = None,
+        rate: Quota | str | None = None,
+        breaker: Breaker | None = None,
+        exclusive: bool | str = False,
+        max_age: str | timedelta | None = None,
+        max_visits: int | None = None,
     ) -> Callable[[F], F]:
         """React to events: the decorated function becomes a handler of this service.
 
@@ -101,12 +118,30 @@ class Service:
                 as ``"{subject}:{incident}"``, or a function of the event. The event id unless
                 given.
             concurrency: how many deliveries may run at once in one process.
+            budget: how often it may be tried on one subject, by all who share the action:
+                a `Budget`, or text such as ``"3/10m"``.
+            rate: how often it may run in all, such as ``"30/1m"``.
+            breaker: when to stop trying a target that fails.
+            exclusive: hold the subject, or the resource a format such as ``"host:{subject}"``
+                names, so that no other delivery that asks for it runs at the same time.
+            max_age: the oldest failure it acts on; the setting unless given, ``"off"`` for any.
+            max_visits: how often it may run for one subject in one recovery; the setting unless
+                given.
 
         Raises:
             ConfigurationError: the function's signature, or a value given here, makes no sense.
         """
         join = choices[0] if len(choices) == 1 and isinstance(choices[0], Join) else None
         selectors = join.branches if join else _selectors(choices)
+        guards = Guards(
+            budget=budget_of(budget),
+            rate=quota(rate),
+            service_rate=self._rate,
+            breaker=breaker,
+            exclusive=("{subject}" if exclusive is True else exclusive) or None,
+            max_age=_age(max_age),
+            max_visits=_at_least_once(max_visits),
+        )
 
         def register(function: F) -> F:
             name = function.__name__
@@ -126,6 +161,7 @@ class Service:
                 key=key,
                 concurrency=concurrency,
                 signature=read_signature(function),
+                guards=guards,
             )
             self._handlers[name] = handler
             if "broker" in self.__dict__:
@@ -146,6 +182,22 @@ class Service:
     async def stop(self) -> None:
         """Stop them: let deliveries finish within the drain limit, hand the rest back."""
         await self.broker.stop()
+
+
+def _age(value: str | timedelta | None) -> timedelta | None:
+    """The oldest failure to act on; zero when any."""
+    if value is None:
+        return None
+    try:
+        return timedelta() if value == "off" else duration(value)
+    except ValueError as error:
+        raise ConfigurationError(f"max_age: {error}, or 'off' for any age") from error
+
+
+def _at_least_once(visits: int | None) -> int | None:
+    if visits is not None and visits < 1:
+        raise ConfigurationError(f"max_visits={visits}: a handler runs at least once")
+    return visits
 
 
 def _selectors(choices: tuple[Choice | Join, ...]) -> tuple[Selector, ...]:

@@ -8,14 +8,27 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from antiphon.broker.calls import Calls, Lease, Outgoing
-from antiphon.broker.faults import ScriptFailed
+from antiphon.broker.faults import SERVER_ERRORS, ScriptFailed
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import Committed, settlement
+from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call
+from antiphon.delivery import Delivery
 from antiphon.duration import milliseconds
 from antiphon.errors import PermanentError
-from antiphon.outcome import Abandoned, Dead, Done, Outcome, Released, Retrying, describe, judge
+from antiphon.outcome import (
+    Abandoned,
+    Dead,
+    Deferred,
+    Done,
+    Outcome,
+    Released,
+    Retrying,
+    describe,
+    judge,
+)
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.metrics import decided
 from antiphon_events import Envelope, Event, Failure, uuid7
 
 Wake = Callable[[float], None]
@@ -26,19 +39,32 @@ class Settler:
     """Commits, postpones, buries or hands back; says in the log which it was."""
 
     def __init__(
-        self, calls: Calls, gatherer: Gatherer, wake: Wake, *, max_payload_bytes: int
+        self,
+        calls: Calls,
+        gatherer: Gatherer,
+        wake: Wake,
+        rouser: Rouser,
+        *,
+        max_payload_bytes: int,
     ) -> None:
         self._max_payload_bytes = max_payload_bytes
         self._calls = calls
         self._gatherer = gatherer
         self._wake = wake
+        self._rouser = rouser
         self._chance = random.Random()  # noqa: S311 - jitter, not secrets
         self._log = get_logger()
 
     def judge(self, lease: Lease, error: BaseException) -> Outcome:
         """Say what follows from a handler's error."""
-        retry = lease.delivery.handler.retry
-        return judge(error, failures=lease.failures, retry=retry, chance=self._chance)
+        handler = lease.delivery.handler
+        return judge(
+            error,
+            failures=lease.failures,
+            retry=handler.retry,
+            chance=self._chance,
+            breaker=handler.guards.breaker,
+        )
 
     async def settle(self, lease: Lease, outcome: Outcome, spent_ms: int) -> None:
         """Write the outcome; a commit that cannot be written is a failure of the step."""
@@ -51,27 +77,45 @@ class Settler:
         match outcome:
             case Done(events):
                 await self._commit(lease, events, ms)
-            case Retrying(delay, error):
+            case Retrying(delay, error, ended):
                 delay_ms = milliseconds(delay)
-                call = self._calls.postpone(lease, ms, delay_ms=delay_ms, error=error)
-                if done := await self._run(call):
+                call = self._calls.postpone(lease, ms, delay_ms=delay_ms, error=error, ended=ended)
+                if done := await self._run(call, lease, error if ended == "failure" else None):
                     due_ms = int(done.detail[0]) if done.detail else None
                     self._wake(delay.total_seconds())
                     self._log.warning(
                         "delivery.retried", duration_ms=ms, error=error, due_ms=due_ms
                     )
-            case Dead(error):
-                if done := await self._run(self._calls.bury(lease, ms, error)):
+            case Dead(error, ended):
+                call = self._calls.bury(lease, ms, error, ended)
+                if done := await self._run(call, lease, error if ended == "failure" else None):
                     dead = done.detail[0] if done.detail else None
                     self._log.error("delivery.died", duration_ms=ms, error=error, dead_entry=dead)
                     self.say_closed(done.verdict)
+            case Deferred():
+                await self._defer(lease, outcome, ms)
             case Released():
-                if await self._run(self._calls.release(lease, ms)):
+                if await self._run(self._calls.release(lease, ms), lease):
                     self._log.info("delivery.released", duration_ms=ms)
             case Abandoned():
                 self._log.warning("delivery.refused", duration_ms=ms, reason="the lease was lost")
             case _:
                 assert_never(outcome)
+
+    async def _defer(self, lease: Lease, held: Deferred, ms: int) -> None:
+        if done := await self._run(self._calls.defer(lease, ms, held), lease):
+            self._wake(held.delay.total_seconds())
+            decided(held.guard, "held")
+            self._log.info(
+                "delivery.held",
+                duration_ms=ms,
+                guard=held.guard,
+                name=held.name,
+                limit=held.limit,
+                value=held.value,
+                error=held.error,
+                due_ms=int(done.detail[0]) if done.detail else None,
+            )
 
     async def _commit(self, lease: Lease, events: tuple[Event, ...], ms: int) -> None:
         cause, service = lease.delivery.envelope, lease.delivery.handler.service
@@ -80,7 +124,7 @@ class Settler:
             if len(out.data) > self._max_payload_bytes:
                 await self._write(lease, Dead(describe(self._too_large(out))), ms)
                 return
-        if done := await self._run(self._calls.commit(lease, ms, outgoing)):
+        if done := await self._run(self._calls.commit(lease, ms, outgoing), lease):
             published = [
                 {"id": o.id, "type": o.type, "subject": o.subject, "entry": entry}
                 for o, entry in zip((o.envelope for o in outgoing), done.detail, strict=False)
@@ -94,12 +138,32 @@ class Settler:
             f"{self._max_payload_bytes:,} are allowed"
         )
 
-    async def _run(self, call: Call) -> Committed | None:
+    async def _run(self, call: Call, lease: Lease, error: str | None = None) -> Committed | None:
         reply = settlement(await self._gatherer.run(call))
         if isinstance(reply, Committed):
+            await self._settle_guards(lease.delivery, reply.change, error)
             return reply
         self._log.warning("delivery.refused", reason="the lease was lost before the commit")
         return None
+
+    async def _settle_guards(self, delivery: Delivery, change: str, error: str | None) -> None:
+        """Tell of a breaker that changed, and rouse those who waited for what is free now."""
+        breaker = delivery.handler.guards.breaker
+        if breaker is not None and delivery.circuit:
+            breaker.tell(delivery.circuit, change, Exception(error) if error else None)
+        try:
+            if change:
+                before, _, after = change.partition(">")
+                self._log.warning(
+                    "breaker.changed", breaker=delivery.circuit, before=before, after=after
+                )
+                if after == "closed":
+                    await self._rouser.everyone("breaker", delivery.circuit)
+            if delivery.resource:
+                await self._rouser.next_in_line(delivery.resource)
+        except SERVER_ERRORS as error_:
+            # Whoever is not roused looks again by itself, a little later.
+            self._log.info("delivery.not_roused", error=str(error_))
 
     def say_closed(self, verdict: str) -> None:
         """Log that the recovery is over, when it is."""

@@ -67,7 +67,7 @@ async def test_a_recovery_cannot_feed_on_its_own_end(settings: Settings, witness
     async def celebrate(completed: RecoveryCompleted) -> ServiceRecovered:
         return ServiceRecovered(subject=completed.subject)
 
-    @ops.on(ServiceRecovered)
+    @ops.on(ServiceRecovered, max_visits=100)
     async def note(recovered: ServiceRecovered) -> None: ...
 
     async with running(ops):

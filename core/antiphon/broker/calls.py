@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from antiphon.broker.asks import Asks, limits_of, onset
 from antiphon.broker.scripts import Argument, Call, script
 from antiphon.delivery import INBOX, Delivery
 from antiphon.duration import milliseconds
+from antiphon.guards.breaker import Ended
+from antiphon.handler import Handler
 from antiphon.keys import Keys
+from antiphon.outcome import Deferred
 from antiphon.settings import Settings
-from antiphon_events import Envelope, Failure, Lifecycle, event_class
+from antiphon_events import (
+    Envelope,
+    Failure,
+    Lifecycle,
+    RecoveryEscalated,
+    RecoveryHalted,
+    RecoveryStalled,
+    event_class,
+)
 
-_STREAM, _DUE, _KEY = 9, 12, 13
-"""Where `admit.lua` has the stream, the due zset and the idempotency key among its keys."""
+_STREAM, _DUE, _KEY, _HELD = 11, 14, 22, 25
+"""Where `admit.lua` has the stream, the due zset, the idempotency key and the held deliveries."""
+
+_ALARMS = frozenset({RecoveryHalted.type, RecoveryEscalated.type, RecoveryStalled.type})
+"""How people get to know that something is held: nothing holds these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +63,24 @@ class Calls:
         self._record_ms = milliseconds(settings.record_retention)
         self._key_ms = milliseconds(settings.key_retention)
         self._lease_ms = milliseconds(settings.lease)
+        self._settings = settings
+        self._onset = onset(settings)
+        self._asks: dict[str, Asks] = {}
 
-    def admit(self, d: Delivery, owner: str, payload: bytes) -> Call:
-        """Check everything, then take the lease. `payload` keeps a join's branch."""
+    def admit(self, d: Delivery, owner: str, payload: bytes, over: str = "") -> Call:
+        """Check everything, then take the lease.
+
+        Args:
+            d: the delivery.
+            owner: names this very call.
+            payload: the event as a join keeps it.
+            over: what is known of an earlier recovery of the same incident; see `Incidents`.
+        """
         join = d.handler.join
         group, correlation_id = d.handler.group, d.envelope.correlation_id
+        asks = self._asks_of(d.handler)
+        readable = d.event is not None
+        guards = asks.of(d) if readable else ((), ())
         return Call(
             script("admit"),
             (
@@ -60,24 +88,30 @@ class Calls:
                 self._keys.idempotency(group, d.key),
                 self._keys.fence,
                 self._keys.join(group, correlation_id),
+                self._keys.held,
+                *guards[0],
             ),
             (
-                *self._identity(d),
+                *self._identity(d, over),
                 owner,
                 self._lease_ms,
-                join.needed if join and d.event is not None else 0,
+                join.needed if join and readable else 0,
                 d.branch,
                 payload,
+                d.envelope.hops,
+                asks.limits if readable and d.type not in _ALARMS else "",
+                d.handler.service,
+                *guards[1],
             ),
         )
 
-    def skip(self, d: Delivery) -> Call:
+    def skip(self, d: Delivery, over: str = "") -> Call:
         """Pass over a delivery the handler does not want."""
-        return Call(script("pass"), self._place(d), self._identity(d))
+        return Call(script("pass"), self._place(d), self._identity(d, over))
 
     def commit(self, lease: Lease, spent_ms: int, events: Iterable[Outgoing]) -> Call:
         """Publish the events, acknowledge, keep the result."""
-        keys, args = self._held(lease), self._claim(lease, spent_ms)
+        keys, args = self._held(lease), self._claim(lease, spent_ms, "success")
         for out in events:
             e = out.envelope
             fields = e.to_fields(out.data)
@@ -89,24 +123,40 @@ class Calls:
             args += (len(fields), e.type, e.subject, e.id, int(out.failure), *fields)
         return Call(script("commit"), keys, args)
 
-    def postpone(self, lease: Lease, spent_ms: int, *, delay_ms: int, error: str) -> Call:
+    def postpone(
+        self, lease: Lease, spent_ms: int, *, delay_ms: int, error: str, ended: Ended = "failure"
+    ) -> Call:
         """Try again after a failure."""
-        args = (*self._claim(lease, spent_ms), "retried", delay_ms, error)
-        return Call(script("postpone"), self._held(lease), args)
+        args = (*self._claim(lease, spent_ms, ended), "retried", delay_ms, error, "", "", 0, 0)
+        return Call(script("postpone"), (*self._held(lease), lease.keys[_HELD]), args)
 
     def release(self, lease: Lease, spent_ms: int) -> Call:
         """Hand the delivery back at once, with no attempt spent."""
-        args = (*self._claim(lease, spent_ms), "released", 0, "")
-        return Call(script("postpone"), self._held(lease), args)
+        args = (*self._claim(lease, spent_ms, "cancelled"), "released", 0, "", "", "", 0, 0)
+        return Call(script("postpone"), (*self._held(lease), lease.keys[_HELD]), args)
 
-    def bury(self, lease: Lease, spent_ms: int, error: str) -> Call:
+    def defer(self, lease: Lease, spent_ms: int, held: Deferred) -> Call:
+        """Hold the delivery for a guard within its step, with no attempt spent."""
+        args = (
+            *self._claim(lease, spent_ms, "cancelled"),
+            "held",
+            milliseconds(held.delay),
+            held.error,
+            held.guard,
+            held.name,
+            held.limit,
+            held.value,
+        )
+        return Call(script("postpone"), (*self._held(lease), lease.keys[_HELD]), args)
+
+    def bury(self, lease: Lease, spent_ms: int, error: str, ended: Ended = "cancelled") -> Call:
         """Dead-letter the delivery."""
-        args = (*self._claim(lease, spent_ms), error, lease.delivery.envelope.subject)
+        args = (*self._claim(lease, spent_ms, ended), error, lease.delivery.envelope.subject)
         return Call(script("bury"), (*self._held(lease), self._keys.dead), args)
 
     def progress(self, lease: Lease, fraction: float, message: str) -> Call:
         """Note how far the step has come."""
-        args = (*self._claim(lease, 0), f"{fraction:.4g}", message)
+        args = (*self._claim(lease, 0, "cancelled"), f"{fraction:.4g}", message)
         return Call(script("progress"), self._held(lease), args)
 
     def renew(self, lease: Lease) -> Call:
@@ -114,9 +164,27 @@ class Calls:
         d = lease.delivery
         return Call(
             script("renew"),
-            (lease.keys[_STREAM], lease.keys[_KEY]),
-            (d.handler.group, self._consumer, d.entry_id, lease.owner, self._key_ms),
+            (lease.keys[_STREAM], lease.keys[_KEY], *self._guarded(d)),
+            (
+                d.handler.group,
+                self._consumer,
+                d.entry_id,
+                lease.owner,
+                self._key_ms,
+                d.name,
+                self._lease_ms if d.circuit or d.resource else "",
+            ),
         )
+
+    def _asks_of(self, handler: Handler) -> Asks:
+        asks = self._asks.get(handler.group)
+        if asks is None:
+            asks = self._asks[handler.group] = Asks(handler, self._keys, self._settings)
+        return asks
+
+    def _guarded(self, d: Delivery) -> tuple[str, str]:
+        """The keys of the delivery's breaker and resource; those of none when it has none."""
+        return self._keys.guard("breaker", d.circuit), self._keys.guard("exclusive", d.resource)
 
     def _place(self, d: Delivery) -> tuple[str, ...]:
         keys, e = self._keys, d.envelope
@@ -126,9 +194,11 @@ class Calls:
             keys.subscribers(d.type),
             keys.subscribers(d.type, e.subject),
             keys.due(d.handler.group),
+            *keys.incident(d.type, e.subject),
+            keys.published(e.id),
         )
 
-    def _identity(self, d: Delivery) -> tuple[Argument, ...]:
+    def _identity(self, d: Delivery, over: str) -> tuple[Argument, ...]:
         e = d.envelope
         return (
             e.correlation_id,
@@ -142,14 +212,17 @@ class Calls:
             e.causation_id or "",
             _flags(d),
             self._key_ms,
+            self._onset,
+            over,
         )
 
     def _held(self, lease: Lease) -> tuple[str, ...]:
         keys = lease.keys
-        return (*keys[: _STREAM + 1], keys[_KEY], keys[_DUE])
+        return (*keys[: _STREAM + 1], keys[_KEY], keys[_DUE], *self._guarded(lease.delivery))
 
-    def _claim(self, lease: Lease, spent_ms: int) -> tuple[Argument, ...]:
+    def _claim(self, lease: Lease, spent_ms: int, ended: Ended) -> tuple[Argument, ...]:
         d = lease.delivery
+        breaker = d.handler.guards.breaker if d.circuit else None
         return (
             d.envelope.correlation_id,
             self._record_ms,
@@ -162,6 +235,9 @@ class Calls:
             lease.attempt,
             spent_ms,
             self._key_ms,
+            ended if breaker else "",
+            limits_of(breaker) if breaker else "",
+            1 if d.resource else "",
         )
 
 
@@ -171,12 +247,23 @@ def _flags(d: Delivery) -> str:
     if kind is not None and issubclass(kind, Lifecycle):
         flags += "n"
     if kind is not None and issubclass(kind, Failure):
-        flags += "f"
+        flags += "fo" if begins(d.envelope) else "f"
     return flags + "i" if d.label == INBOX else flags
 
 
+def begins(envelope: Envelope) -> bool:
+    """Whether an event is the root of a recovery of its own."""
+    return envelope.correlation_id == envelope.id and not envelope.causation_id
+
+
 def publish_call(
-    keys: Keys, settings: Settings, envelope: Envelope, data: bytes, *, failure: bool
+    keys: Keys,
+    settings: Settings,
+    envelope: Envelope,
+    data: bytes,
+    *,
+    failure: bool,
+    over: str = "",
 ) -> Call:
     """Publish one event from outside a handler."""
     e = envelope
@@ -187,6 +274,7 @@ def publish_call(
             keys.events(e.type),
             keys.subscribers(e.type),
             keys.subscribers(e.type, e.subject),
+            *keys.incident(e.type, e.subject),
             keys.published(e.id),
         ),
         (
@@ -198,6 +286,8 @@ def publish_call(
             e.id,
             e.causation_id or "",
             int(failure),
+            onset(settings) if failure and begins(e) else "",
+            over,
             *e.to_fields(data),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,45 @@ class Arrived:
     verdict: str
 
 
-Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived
+@dataclass(frozen=True, slots=True)
+class OnHold:
+    """A guard holds the delivery until `due_ms`, when it is looked at again."""
+
+    guard: str
+    name: str
+    limit: int
+    value: int
+    due_ms: int
+    fresh: bool
+    """Whether the hold began now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A guard ended the delivery; it does not run."""
+
+    guard: str
+    name: str
+    limit: int
+    value: int
+    opens_ms: int
+    """When the guard would have let it run; 0 when that is not known."""
+    why: str
+    verdict: str
+    told: bool
+    """Whether people were told now."""
+    path: str
+    """The causes, when this halted the recovery; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joins:
+    """A failure that should join an open recovery instead of opening one."""
+
+    recovery: str
+
+
+Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed | Joins
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +104,8 @@ class Committed:
     """What the script reports: entry ids of what was published, a due instant, a dead letter."""
     verdict: str = ""
     """The recovery's verdict, when this settled its last work."""
+    change: str = ""
+    """What the breaker went through, such as ``closed>open``; empty when nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +118,48 @@ Settlement = Committed | Refused
 
 def admission(reply: list[Any]) -> Admission:
     """Read the reply of `admit.lua`."""
-    match reply[0]:
-        case 1:
-            _, token, attempt, failures, previous, *rest = reply
-            pairs = zip(rest[::2], rest[1::2], strict=True)
-            return Run(
-                int(token),
-                int(attempt),
-                int(failures),
-                previous.decode(),
-                {branch.decode(): event for branch, event in pairs},
-            )
-        case 2:
-            return NotOurs()
-        case 3:
-            return Closed()
-        case 4:
-            return Duplicate(reply[1].decode(), reply[2].decode())
-        case 5:
-            return Waiting(reply[1].decode(), int(reply[2]))
-        case 6:
-            return Arrived(int(reply[1]), int(reply[2]), reply[3].decode())
-    raise AssertionError(f"admit.lua answered {reply!r}")
+    number, *rest = reply
+    return _ADMISSIONS[number](*rest)
+
+
+def _run(token: bytes, attempt: bytes, failures: bytes, previous: bytes, *rest: bytes) -> Run:
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    branches = {branch.decode(): event for branch, event in pairs}
+    return Run(int(token), int(attempt), int(failures), previous.decode(), branches)
+
+
+def _on_hold(*reply: Any) -> OnHold:
+    guard, name, limit, value, due_ms, fresh = reply
+    return OnHold(_text(guard), _text(name), limit, value, int(due_ms), bool(fresh))
+
+
+def _suppressed(*reply: Any) -> Suppressed:
+    guard, name, limit, value, opens_ms, why, verdict, told, path = reply
+    return Suppressed(
+        guard=_text(guard),
+        name=_text(name),
+        limit=limit,
+        value=value,
+        opens_ms=int(opens_ms),
+        why=_text(why),
+        verdict=_text(verdict),
+        told=bool(told),
+        path=_text(path),
+    )
+
+
+_ADMISSIONS: dict[int, Callable[..., Admission]] = {
+    1: _run,
+    2: NotOurs,
+    3: Closed,
+    4: lambda of, verdict: Duplicate(of.decode(), verdict.decode()),
+    5: lambda of, due_ms: Waiting(of.decode(), due_ms),
+    6: lambda have, need, verdict: Arrived(have, need, verdict.decode()),
+    7: _on_hold,
+    8: _suppressed,
+    9: lambda recovery: Joins(recovery.decode()),
+}
+"""What each first number of the reply means, given the rest of it."""
 
 
 def settlement(reply: list[Any]) -> Settlement:
@@ -108,8 +169,8 @@ def settlement(reply: list[Any]) -> Settlement:
             return Refused()
         case [3]:
             return Committed()
-        case [1, verdict, *detail]:
-            return Committed(tuple(_text(d) for d in detail), _text(verdict))
+        case [1, verdict, change, *detail]:
+            return Committed(tuple(_text(d) for d in detail), _text(verdict), _text(change))
     raise AssertionError(f"a settling script answered {reply!r}")
 
 

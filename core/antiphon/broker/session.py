@@ -14,6 +14,8 @@ from antiphon.broker.calls import Calls
 from antiphon.broker.claims import Claims
 from antiphon.broker.connection import connect
 from antiphon.broker.gather import Gatherer
+from antiphon.broker.incidents import Incidents
+from antiphon.broker.rousing import Rouser
 from antiphon.duration import milliseconds
 from antiphon.keys import Keys
 from antiphon.settings import Settings
@@ -30,6 +32,7 @@ class Session:
     gatherer: Gatherer
     calls: Calls
     claims: Claims
+    incidents: Incidents
 
     @classmethod
     def open(cls, settings: Settings) -> Session:
@@ -49,6 +52,7 @@ class Session:
             gatherer=gatherer,
             calls=Calls(keys, settings, consumer),
             claims=Claims(gatherer, consumer),
+            incidents=Incidents(gatherer, keys, settings, consumer),
         )
 
     def reading_client(self, block: timedelta) -> Redis:
@@ -59,6 +63,11 @@ class Session:
         """Whether this worker, and no other of the cell, does a duty this time."""
         key, lifetime_ms = self.keys.turn(duty), max(1, milliseconds(every) // 2)
         return bool(await self.client.set(key, self.consumer, nx=True, px=lifetime_ms))
+
+    @property
+    def rouser(self) -> Rouser:
+        """Brings forward what guards hold."""
+        return Rouser(self.client, self.keys, self.now_ms)
 
     async def now_ms(self) -> int:
         """Return the server's time: every instant in a cell is of its clock."""

@@ -1,55 +1,57 @@
 -- Admit one delivery: check everything, then take the lease and count the attempt.
+-- include clock
 -- include record
 -- include settle
 -- include announce
+-- include escalate
+-- include incident
 -- include adopt
+-- include idempotency
 -- include join
--- KEYS[1..13] record and delivery   KEYS[14] idempotency key   hash
--- KEYS[15] fence   integer          KEYS[16] join   hash, branch -> event
--- ARGV[1..11] record and delivery   ARGV[12] owner, names this very call
--- ARGV[13] wait for a held key, ms  ARGV[14] branches a join needs, 0 without one
--- ARGV[15] branch                   ARGV[16] the event, for the branches that come later
+-- include refuse
+-- include halt
+-- include limits
+-- include window
+-- include circuit
+-- include guards
+-- include rate
+-- include breaker
+-- include exclusive
+-- include budget
+-- KEYS[1..22] record, delivery, incident   KEYS[23..24] idempotency key   KEYS[25] join   hash
+-- KEYS[26] held   hash   KEYS[27...] of the guards asked for
+-- ARGV[1..13] record, delivery, incident   ARGV[14..15] idempotency key
+-- ARGV[16] branches a join needs, 0 without one   ARGV[17..18] the branch
+-- ARGV[19..21] the recovery's limits   ARGV[22...] the guards asked for
 -- Returns {1, token, attempt, failures, previous consumer or '', branch, event, ...} to run,
 --   {2} not ours, {3} recovery closed, {4, delivery that settled it, verdict} duplicate,
---   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined.
+--   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined,
+--   {7, guard, name, limit, value, due ms, 1 when the hold began now} held, {8, guard, name, limit,
+--   value, opens ms or 0, why, verdict, 1 when people were told, path of a halt or ''} suppressed,
+--   {9, recovery} a failure that should join this open recovery
 if not ours() then return {2} end
-local state, owner, holder, token, attempts, failures, consumer = unpack(redis.call('HMGET',
-  KEYS[14], 'state', 'owner', 'delivery', 'token', 'attempts', 'failures', 'consumer'))
-local need, mine = tonumber(ARGV[14]), holder == delivery
+local need = tonumber(ARGV[16])
 local function run(previous)
-  local branches = need > 0 and redis.call('HGETALL', KEYS[16]) or {}
-  return {1, token, attempts, failures, previous, unpack(branches)}
+  local branches = need > 0 and redis.call('HGETALL', KEYS[25]) or {}
+  return {1, key.token, key.attempts, key.failures, previous, unpack(branches)}
 end
-if state == 'claimed' and owner == ARGV[12] then return run('') end
-
-local standing = adopt()
+if key.state == 'claimed' and key.owner == ARGV[14] then return run('') end
+local standing, other = adopt()
+if standing == 'joins' then return {9, other} end
 if standing == 'closed' then acknowledge() return {3} end
 if standing == 'new' then
   redis.call('SREM', KEYS[2], member .. '|?')
   redis.call('SADD', KEYS[2], delivery)
 end
-if state == 'done' or (state == 'dead' and mine) then
-  acknowledge()
-  if not mine then -- a group that was lost reads again what it has settled, which is no news
-    note('duplicate', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', holder)
-  end
-  return {4, holder, settle()}
-elseif (state == 'claimed' or state == 'waiting') and not mine then
-  redis.call('ZADD', KEYS[13], now + ARGV[13], member)
-  redis.call('HSET', KEYS[14], 'waiting', 1, '|' .. member, '')
-  note('waiting', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', holder,
-    'due', now + ARGV[13])
-  return {5, holder, now + ARGV[13]}
-end
-local parked = need > 0 and arrive(need)
-if parked then return parked end
-local previous = mine and state == 'claimed' and consumer or ''
-attempts, failures = (mine and attempts or 0) + 1, mine and failures or 0
-token = redis.call('INCR', KEYS[15])
-redis.call('HSET', KEYS[14], 'state', 'claimed', 'owner', ARGV[12], 'delivery', delivery,
-  'token', token, 'attempts', attempts, 'failures', failures, 'consumer', ARGV[5])
-redis.call('PEXPIRE', KEYS[14], ARGV[11])
-redis.call('ZREM', KEYS[13], member)
+local reply = answered()
+if not reply and need > 0 and not completes(need) then reply = arrive(need) end
+reply = reply or limited(not key.mine) or ask()
+if reply then return reply end
+if need > 0 then arrive(need) end
+visited(not key.mine)
+local previous = take()
+each(function(guard, k, a) guard.spend(k, a, key.token) end)
+if redis.call('ZREM', KEYS[15], member) == 1 then redis.call('HDEL', KEYS[26], delivery) end
 note('started', 'group', ARGV[3], 'event', ARGV[8], 'type', ARGV[6], 'subject', ARGV[7], 'entry',
-  ARGV[4], 'attempt', attempts, 'consumer', ARGV[5], 'token', token, 'from', previous)
+  ARGV[4], 'attempt', key.attempts, 'consumer', ARGV[5], 'token', key.token, 'from', previous)
 return run(previous)

@@ -1,17 +1,21 @@
 -- Commit a finished delivery: publish its events, acknowledge, keep the result. All or nothing.
+-- include clock
 -- include record
 -- include settle
 -- include announce
+-- include circuit
 -- include fence
--- KEYS[1..12] record and lease
--- KEYS[13...] three for each event: its stream, subscribers of any subject, subscribers about it
--- ARGV[1..11] record and lease
--- ARGV[12...] for each event: how many values follow the five; type, subject, id, '1' when it is a
+-- include release
+-- KEYS[1..16] record and lease
+-- KEYS[17...] three for each event: its stream, subscribers of any subject, subscribers about it
+-- ARGV[1..14] record and lease
+-- ARGV[15...] for each event: how many values follow the five; type, subject, id, '1' when it is a
 --   failure; then fields and values
--- Returns {1, verdict, entry id, ...}, {2} refused: the lease was lost, {3} committed before.
+-- Returns {1, verdict, breaker change, entry id, ...},
+--   {2} refused: the lease was lost, {3} committed before.
 local may = standing()
 if may ~= 1 then return {may} end
-local events, at, key = {}, 12, 13
+local events, at, key = {}, 15, 17
 while at <= #ARGV do
   local last = at + 4 + ARGV[at]
   local entry = redis.pcall('XADD', KEYS[key], '*', 'recorded', '1', unpack(ARGV, at + 5, last))
@@ -24,13 +28,12 @@ while at <= #ARGV do
   at, key = last + 1, key + 3
 end
 conclude('done')
+local reply = {1, '', release()}
 tell('completed')
-redis.call('HINCRBY', KEYS[1], 'done', 1)
-local reply = {1, ''}
+if acknowledge() then redis.call('HINCRBY', KEYS[1], 'done', 1) end
 for _, e in ipairs(events) do
   announce('published', e, subscribers(e.key + 1, e.key + 2))
   reply[#reply + 1] = e.entry
 end
-acknowledge()
 reply[2] = settle()
 return reply

@@ -1,9 +1,8 @@
 -- Take the deliveries of a group whose instant has come.
+-- include clock
 -- KEYS[1] due zset   KEYS[2...] the streams the group reads
 -- ARGV[1] group      ARGV[2] consumer   ARGV[3] how many at most   ARGV[4...] label of each stream
 -- Returns {label, entry id, fields} for each delivery taken; no fields when the entry is gone.
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local taken = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3])) do
   local label, id = string.match(member, '^(.*)|(.*)$')

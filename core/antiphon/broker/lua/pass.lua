@@ -1,14 +1,18 @@
 -- Pass over a delivery its handler does not want, after taking a foreign entry into the record.
+-- include clock
 -- include record
 -- include settle
 -- include announce
+-- include escalate
+-- include incident
 -- include adopt
--- KEYS[1..13] record and delivery
--- ARGV[1..11] record and delivery
+-- KEYS[1..22] record, delivery, incident
+-- ARGV[1..13] record, delivery, incident
 -- Returns {1, verdict, 1 when the record waited for it and 0 when not}, {2, '', 0} when the
---   delivery is not ours.
+--   delivery is not ours, {9, recovery, 0} for a failure that should join this open recovery.
 if not ours() then return {2, '', 0} end
-adopt()
+local standing, other = adopt()
+if standing == 'joins' then return {9, other, 0} end
 local awaited = redis.call('SISMEMBER', KEYS[2], delivery)
 if awaited == 1 then
   note('skipped', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4])

@@ -1,10 +1,9 @@
--- The record of one recovery, shared by every script that touches it. Included, never run alone.
+-- The record of one recovery, shared by every script that touches it. Included after clock.lua.
 -- KEYS[1] recovery   hash    KEYS[2] outstanding  set     KEYS[3] ledger   stream
 -- KEYS[4] open index zset    KEYS[5] closed index zset    KEYS[6] subject index zset
--- KEYS[7] recovery.completed, KEYS[8] recovery.partial, KEYS[9] recovery.failed  streams
+-- KEYS[7] recovery.completed, KEYS[8] recovery.partial, KEYS[9] recovery.failed,
+-- KEYS[10] recovery.halted, KEYS[11] recovery.escalated  streams
 -- ARGV[1] correlation id     ARGV[2] retention of a closed record, milliseconds
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('XLEN', KEYS[3]) -- fails here, before the first write, when the ledger is none
 
 local function note(kind, ...)

@@ -1,10 +1,10 @@
 -- Trim a stream below everything that may still be read: no pending or unread entry of any group,
 -- none younger than the oldest open recovery, none younger than the time to keep.
+-- include clock
 -- KEYS[1] stream   KEYS[2] open index   zset
 -- ARGV[1] how long to keep an entry, ms
 -- Returns how many entries were removed.
-local clock = redis.call('TIME')
-local floor = clock[1] * 1000 + math.floor(clock[2] / 1000) - ARGV[1]
+local floor = now - ARGV[1]
 local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 if oldest then floor = math.min(floor, tonumber(oldest) - 1) end
 local function lower(id) floor = math.min(floor, tonumber(string.match(id, '^%d+'))) end

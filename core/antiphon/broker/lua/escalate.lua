@@ -1,0 +1,27 @@
+-- Tell people that a recovery needs them. Included after record.lua.
+local function text(value) return cjson.encode(tostring(value)) end
+
+-- Publish recovery.escalated. `index` is the place, among the keys, of the unacknowledged escalations, `after` the time
+-- until the next tier, ms. `e` holds guard, name, limit, value, why, tier, and `tried`, a list.
+-- Returns the id of the event.
+local function escalate(index, after, e)
+  local tried = {}
+  for i, what in ipairs(e.tried or {}) do tried[i] = text(what) end
+  local data = string.format('{"reason":%s,"guard":%s,"name":%s,"limit":%d,"value":%d,"tier":%d,'
+    .. '"tried":[%s],"trace":%s}', text(e.why), text(e.guard), text(e.name), tonumber(e.limit) or 0,
+    tonumber(e.value) or 0, e.tier, table.concat(tried, ','), text('antiphon trace ' .. ARGV[1]))
+  local subject, count = redis.call('HGET', KEYS[1], 'subject'),
+    redis.call('HINCRBY', KEYS[1], 'escalations', 1)
+  local id = ARGV[1] .. ':e' .. count
+  redis.call('HSET', KEYS[1], 'escalated', now, 'tier', e.tier, 'escalation', data)
+  redis.call('HDEL', KEYS[1], 'acked', 'acked_by')
+  redis.call('ZADD', KEYS[index], tonumber(after) and now + after or '+inf', ARGV[1])
+  -- A blocked stream silences the news; it must not undo what was decided.
+  local said = redis.pcall('XADD', KEYS[11], '*', 'specversion', '1.0', 'id', id,
+    'source', 'antiphon', 'type', 'recovery.escalated', 'subject', subject or '-',
+    'correlationid', ARGV[1], 'hops', '0', 'recorded', '1', 'data', data)
+  note('escalated', 'event', id, 'guard', e.guard, 'name', e.name, 'limit', e.limit,
+    'value', e.value, 'why', e.why, 'tier', e.tier,
+    unpack(type(said) == 'table' and {'error', said.err} or {}))
+  return id
+end

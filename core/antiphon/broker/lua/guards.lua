@@ -1,0 +1,36 @@
+-- The guards a handler has asked for, each in a fragment of its own. Included after refuse.lua.
+-- KEYS[27...] and ARGV[22...] for each guard: its keys; the name of its kind, and its arguments.
+-- A guard has `check`, which writes nothing and returns nil or a refusal: limit, value, and either
+-- the instant to look again (`due`) or why the delivery is given up; `spend`; and maybe `hold`.
+local guards = {}
+
+-- Make it known that a guard has something to show.
+local function index(kind, a, limit, window)
+  redis.call('ZADD', KEYS[18], now + window, kind .. '|' .. ARGV[a] .. '|' .. limit .. '|' .. window)
+end
+
+-- Visit each in turn until `visit` returns something.
+local function each(visit)
+  local k, a = 27, 22
+  while a <= #ARGV do
+    local guard = guards[ARGV[a]]
+    local stop = visit(guard, k, a + 1)
+    if stop then return stop end
+    k, a = k + guard.keys, a + 1 + guard.args
+  end
+end
+
+-- Ask them all before anything is written. Returns the reply of the first that refuses, or nil.
+local function ask()
+  return each(function(guard, k, a)
+    local no = guard.check(k, a)
+    if not no then return nil end
+    local kind, name = ARGV[a - 1], ARGV[a]
+    if no.due then
+      if guard.hold then guard.hold(k, a, no.due) end
+      return hold(kind, name, no.limit, no.value, no.due)
+    end
+    no.once = not guard.first or guard.first(k)
+    return suppress(kind, name, no)
+  end)
+end

@@ -1,0 +1,45 @@
+-- Whether the recovery may go on at all, and now. Included after halt.lua.
+-- ARGV[19] hops of the event   ARGV[20] max_age ms, max_hops, max_events,
+--   max_visits, a blank between; '' for a delivery that nothing limits   ARGV[21] service
+local visits = 'visits:' .. ARGV[3] .. '|' .. ARGV[7]
+
+local function visited(first)
+  if first and ARGV[20] ~= '' and not flag('n') and not flag('i') then
+    redis.call('HINCRBY', KEYS[1], visits, 1)
+  end
+end
+
+-- Returns the reply of the limit that refuses, or nil. `first`: the delivery has not run before.
+local function limited(first)
+  if ARGV[20] == '' then return nil end
+  local scopes = {'*', 'service:' .. ARGV[21], 'subject:' .. ARGV[7], 'storm'}
+  local pauses = redis.call('HMGET', KEYS[16], unpack(scopes))
+  for i = 1, 3 do
+    if pauses[i] then return hold('pause', scopes[i], 0, 0, now + 60000) end
+  end
+  if flag('n') or flag('i') then return nil end
+  local max_age, max_hops, max_events, max_visits =
+    string.match(ARGV[20], '(%d+) (%d+) (%d+) (%d+)')
+  local halted, parked, events, seen =
+    unpack(redis.call('HMGET', KEYS[1], 'halted', 'parked', 'events', visits))
+  local hops, age = tonumber(ARGV[19]), now - string.match(ARGV[4], '^%d+')
+  max_age, max_hops = tonumber(max_age), tonumber(max_hops)
+  events, max_events = tonumber(events or 0), tonumber(max_events)
+  seen, max_visits = tonumber(seen or 0), tonumber(max_visits)
+  if halted then
+    return suppress('halt', 'recovery',
+      {limit = 0, value = 0, why = 'the recovery was halted before', once = false})
+  elseif first and max_age > 0 and flag('f') and age > max_age then
+    return suppress('staleness', ARGV[6] .. ':' .. ARGV[7], {limit = max_age, value = age,
+      why = 'the failure is older than what is acted on; check the subject by hand'})
+  elseif hops > max_hops then
+    return halt('hops', 'recovery', max_hops, hops, 'more than ' .. max_hops .. ' hops')
+  elseif events > max_events then
+    return halt('events', 'recovery', max_events, events, 'more than ' .. max_events .. ' events')
+  elseif first and seen >= max_visits then
+    return halt('visits', ARGV[3] .. ':' .. ARGV[7], max_visits, seen + 1,
+      ARGV[3] .. ' about ' .. ARGV[7] .. ' more than ' .. max_visits .. ' times')
+  elseif parked and pauses[4] then
+    return hold('storm', 'storm', 0, 0, now + 60000)
+  end
+end

@@ -1,0 +1,26 @@
+-- Rate limits, exact across replicas. Included after guards.lua.
+-- Keys: log zset, queue zset: delivery -> promised instant. Arguments: name, limit, window ms.
+-- Whoever is refused is promised a slot of its own, so that nobody asks in vain again and again.
+local PATIENCE = 2000 -- how long a promised slot is kept for one that does not come, ms
+
+guards.rate = {keys = 2, args = 3}
+
+function guards.rate.check(k, a)
+  local limit, window = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
+  local mine = redis.call('ZSCORE', KEYS[k + 1], delivery)
+  local ahead = redis.call('ZCOUNT', KEYS[k + 1], now - PATIENCE, mine and '(' .. mine or '+inf')
+  local at, used = slot(k, limit, window, ahead)
+  if at > now then return {limit = limit, value = used, due = at} end
+end
+
+function guards.rate.spend(k, a, token)
+  use(k, ARGV[a + 2], token)
+  redis.call('ZREM', KEYS[k + 1], delivery)
+  index('rate', a, ARGV[a + 1], ARGV[a + 2])
+end
+
+function guards.rate.hold(k, a, due)
+  redis.call('ZREMRANGEBYSCORE', KEYS[k + 1], '-inf', now - PATIENCE)
+  redis.call('ZADD', KEYS[k + 1], due, delivery)
+  redis.call('PEXPIRE', KEYS[k + 1], due - now + ARGV[a + 2])
+end

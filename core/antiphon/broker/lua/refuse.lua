@@ -1,0 +1,37 @@
+-- What becomes of a delivery that may not run now, or not at all. Included after idempotency.lua.
+-- KEYS[26] held deliveries   hash, delivery -> guard|name|since ms
+
+-- Look again at `due`. The row is written when the hold begins, not each time it is looked at.
+local function hold(guard, name, limit, value, due)
+  redis.call('ZADD', KEYS[15], due, member)
+  local before = redis.call('HGET', KEYS[26], delivery)
+  local fresh = string.match(before or '', '^(.*)|%d+$') ~= guard .. '|' .. name
+  if key.mine then -- attempts are counted however long the hold
+    redis.call('PEXPIRE', KEYS[23], math.max(0, due - now) + ARGV[11])
+  end
+  if fresh then
+    redis.call('HSET', KEYS[26], delivery, guard .. '|' .. name .. '|' .. now)
+    note('held', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'guard', guard,
+      'name', name, 'limit', limit, 'value', value, 'due', due)
+  end
+  return {7, guard, name, tonumber(limit), tonumber(value), due, fresh and 1 or 0}
+end
+
+-- End the delivery without running it. `no` holds limit, value, why, and maybe opens, the instant
+-- from which it would have run; tried; path; once, false when people were told of this before.
+local function suppress(guard, name, no)
+  if key.mine then redis.call('DEL', KEYS[23]) end
+  blame('suppressed', ARGV[3] .. ':' .. ARGV[8], ARGV[3] .. ': suppressed by ' .. guard .. ': ' .. no.why)
+  note('suppressed', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'guard', guard,
+    'name', name, 'limit', no.limit, 'value', no.value, 'opens', no.opens or '', 'why', no.why)
+  local tell = no.once
+  if tell == nil then tell = redis.call('HSETNX', KEYS[1], 'told:' .. guard .. name, now) == 1 end
+  if tell then
+    escalate(17, string.match(ARGV[12], '%S+$'), {guard = guard, name = name, limit = no.limit,
+      value = no.value, why = no.why, tier = 1, tried = no.tried})
+  end
+  redis.call('HDEL', KEYS[26], delivery)
+  acknowledge()
+  return {8, guard, name, tonumber(no.limit), tonumber(no.value), no.opens or 0, no.why, settle(),
+    tell and 1 or 0, no.path or ''}
+end

@@ -1,0 +1,78 @@
+"""Why a delivery does not run, said in the log and counted."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from antiphon.broker.replies import (
+    Admission,
+    Arrived,
+    Closed,
+    Duplicate,
+    Joins,
+    NotOurs,
+    OnHold,
+    Run,
+    Suppressed,
+    Waiting,
+)
+from antiphon.telemetry.metrics import decided
+
+
+def say(why: Admission, key: str, log: Any) -> None:
+    """Say it with a logger that knows the delivery; `key` is its idempotency key."""
+    match why:
+        case Duplicate() | Waiting():
+            _say_repeated(why, key, log)
+        case Arrived():
+            log.info("delivery.joined", have=why.have, need=why.need)
+        case Closed():
+            log.debug("delivery.closed")
+        case NotOurs():
+            log.info("delivery.not_ours")
+        case OnHold():
+            _say_held(why, log)
+        case Suppressed():
+            _say_suppressed(why, log)
+        case Run() | Joins():
+            raise AssertionError(why)
+        case _:
+            assert_never(why)
+    if isinstance(why, Arrived | Duplicate | Suppressed) and why.verdict:
+        log.info("recovery.closed", verdict=why.verdict)
+
+
+def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:
+    if isinstance(why, Duplicate):
+        decided("idempotency", "duplicate")
+        log.info("delivery.duplicate", of=why.of, key=key)
+    else:
+        decided("idempotency", "waiting")
+        log.info("delivery.waiting", of=why.of, due_ms=why.due_ms, key=key)
+
+
+def _say_held(why: OnHold, log: Any) -> None:
+    """A hold is said when it begins, not each time it is looked at again."""
+    decided(why.guard, "held")
+    if why.fresh:
+        log.info(
+            "delivery.held",
+            guard=why.guard,
+            name=why.name,
+            limit=why.limit,
+            value=why.value,
+            due_ms=why.due_ms,
+        )
+
+
+def _say_suppressed(why: Suppressed, log: Any) -> None:
+    """Say which guard ended a delivery, what that stopped, and whether people were told."""
+    counts = {"guard": why.guard, "name": why.name, "limit": why.limit, "value": why.value}
+    decided(why.guard, "suppressed")
+    log.warning("delivery.suppressed", **counts, opens_ms=why.opens_ms or None, reason=why.why)
+    if why.path:
+        decided(why.guard, "halted")
+        log.error("recovery.halted", **counts, path=why.path)
+    if why.told:
+        decided(why.guard, "escalated")
+        log.error("recovery.escalated", guard=why.guard, name=why.name, reason=why.why, tier=1)
