@@ -33,7 +33,10 @@ HOUR_MS = 3_600_000
 
 
 def handler(
-    *choices: type[Event] | Selector | Join, name: str = "orders.react", key: Key | None = None
+    *choices: type[Event] | Selector | Join,
+    name: str = "orders.react",
+    key: Key | None = None,
+    **guards: Any,
 ) -> Handler:
     """Make a handler whose function is never called; `name` is that of its group."""
 
@@ -42,7 +45,7 @@ def handler(
 
     service_name, function.__name__ = name.split(".")
     service = Service(service_name)
-    service.on(*choices, key=key, retry=Retry())(function)
+    service.on(*choices, key=key, retry=Retry(), **guards)(function)
     return service.handlers[0]
 
 
@@ -100,10 +103,10 @@ class ScriptedCell:
     ) -> Sent:
         """Publish from outside; `again` is the envelope of an earlier try."""
         envelope = again or self.envelope(event, correlation_id)
-        place, answer = await self.run(self.publishing(event, envelope))
+        place, answer, *_ = await self.run(self.publishing(event, envelope))
         while answer == 2:  # failures of one incident; here each is to have its own recovery
             over = f"0  {place.decode()}"
-            place, answer = await self.run(self.publishing(event, envelope, over))
+            place, answer, *_ = await self.run(self.publishing(event, envelope, over))
         return Sent(envelope, place.decode(), bool(answer))
 
     def publishing(self, event: Event, envelope: Envelope, over: str = "") -> Call:
@@ -168,10 +171,10 @@ class ScriptedCell:
         self, d: Delivery, consumer: str = ALICE, *, owner: str = "", payload: bytes = b""
     ) -> Admission:
         owner, calls = owner or self.owner(consumer), self.calls(consumer)
-        admitted = admission(await self.run(calls.admit(d, owner, payload)))
+        admitted, _ = admission(await self.run(calls.admit(d, owner, payload)))
         if isinstance(admitted, Joins):
             over = f"0  {admitted.recovery}"
-            admitted = admission(await self.run(calls.admit(d, owner, payload, over)))
+            admitted, _ = admission(await self.run(calls.admit(d, owner, payload, over)))
         return admitted
 
     async def lease(self, d: Delivery, consumer: str = ALICE, *, payload: bytes = b"") -> Lease:

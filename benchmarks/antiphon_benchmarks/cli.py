@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from antiphon_benchmarks.contenders.contender import Name
+from antiphon_benchmarks.contenders.contender import RIVALS, Name
 from antiphon_benchmarks.machine import machine_facts, package_versions
 from antiphon_benchmarks.report import print_facts, print_results
 from antiphon_benchmarks.run import measure
@@ -48,7 +48,7 @@ def bench(
     what: Annotated[list[What] | None, typer.Argument(help="Scenarios; hop unless given.")] = None,
     *,
     contender: Annotated[
-        list[Name] | None, typer.Option(help="Repeatable; all unless given.")
+        list[Name] | None, typer.Option(help="Repeatable; Antiphon and its rivals unless given.")
     ] = None,
     server: Annotated[
         list[Server] | None, typer.Option(help="Repeatable; memory unless given.")
@@ -78,7 +78,7 @@ def bench(
         measure(
             scenarios[name],
             Durability[kind.name],
-            contender or list(Name),
+            contender or RIVALS,
             rounds=rounds,
             report=progress.print,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -15,7 +15,7 @@ from antiphon.broker.calls import Calls, Lease
 from antiphon.broker.circuits import Circuits
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.incidents import Incidents
-from antiphon.broker.replies import Admission, Joins, OnHold, Run, admission
+from antiphon.broker.replies import Admission, Joins, OnHold, Onset, Run, admission
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
 from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, TransientError
@@ -24,7 +24,7 @@ from antiphon.handler import Handler
 from antiphon.inflight import Flight, Interruption
 from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often, writable
 from antiphon.recovery import Recovery, current
-from antiphon.refusal import say
+from antiphon.refusal import say_onset, say_refusal
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Event
@@ -79,7 +79,8 @@ class Executor:
         over = ""
         while True:
             call = self._calls.admit(delivery, owner, kept, over)
-            admitted = admission(await self._gatherer.run(call))
+            admitted, onsets = admission(await self._gatherer.run(call))
+            self._say_onsets(delivery, onsets)
             if not isinstance(admitted, Joins):
                 break
             over = await self._join(delivery, admitted.recovery)
@@ -97,13 +98,19 @@ class Executor:
         """The delivery does not run now, or not at all."""
         if isinstance(why, OnHold):
             self._wake(max(0.0, why.due_ms / 1000 - time.time()))
-        say(why, delivery.key, self._log.bind(**self._log_fields(delivery)))
+        say_refusal(why, delivery.key, self._log.bind(**self._log_fields(delivery)))
+
+    def _say_onsets(self, delivery: Delivery, onsets: Iterable[Onset]) -> None:
+        for onset in onsets:
+            say_onset(onset, self._log.bind(**self._log_fields(delivery)))
 
     async def _pass(self, delivery: Delivery) -> None:
         """Let a delivery go that the handler does not want."""
         over = ""
         while True:
-            mine, verdict, awaited = await self._gatherer.run(self._calls.skip(delivery, over))
+            call = self._calls.skip(delivery, over)
+            mine, verdict, awaited, *news = await self._gatherer.run(call)
+            self._say_onsets(delivery, [Onset.read(row) for row in news])
             if mine != _JOINS:
                 break
             over = await self._join(delivery, verdict.decode())

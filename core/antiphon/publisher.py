@@ -10,9 +10,11 @@ from antiphon.broker.calls import publish_call
 from antiphon.broker.connection import connect
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.incidents import Incidents
+from antiphon.broker.replies import Onset
 from antiphon.errors import PermanentError
 from antiphon.keys import Keys
 from antiphon.recovery import current
+from antiphon.refusal import say_onset
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Envelope, Event, Failure, uuid7
@@ -148,8 +150,13 @@ class Publisher:
         keys, settings, over = self._keys, self._settings, ""
         while True:
             call = publish_call(keys, settings, envelope, data, failure=failure, over=over)
-            place, answer = await self._gatherer.run(call)
+            place, answer, *news = await self._gatherer.run(call)
             where = place.decode()
+            for row in news:
+                log = self._log.bind(
+                    correlation_id=envelope.correlation_id, subject=envelope.subject
+                )
+                say_onset(Onset.read(row), log)
             if answer in {_BEFORE, _NOW}:
                 return Receipt(
                     envelope.correlation_id, envelope.id, where, repeated=answer == _BEFORE

@@ -1,4 +1,4 @@
-"""Why a delivery does not run, said in the log and counted."""
+"""What guards decided and noticed, said in the log and counted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from antiphon.broker.replies import (
     Joins,
     NotOurs,
     OnHold,
+    Onset,
     Run,
     Suppressed,
     Waiting,
@@ -19,7 +20,7 @@ from antiphon.broker.replies import (
 from antiphon.telemetry.metrics import decided
 
 
-def say(why: Admission, key: str, log: Any) -> None:
+def say_refusal(why: Admission, key: str, log: Any) -> None:
     """Say it with a logger that knows the delivery; `key` is its idempotency key."""
     match why:
         case Duplicate() | Waiting():
@@ -40,6 +41,18 @@ def say(why: Admission, key: str, log: Any) -> None:
             assert_never(why)
     if isinstance(why, Arrived | Duplicate | Suppressed) and why.verdict:
         log.info("recovery.closed", verdict=why.verdict)
+
+
+def say_onset(onset: Onset, log: Any) -> None:
+    """Say what a guard noticed when a failure opened a recovery."""
+    decided(onset.guard, "escalated" if onset.told else "noticed")
+    if onset.guard == "relapse":
+        log.warning("recovery.relapsed", of=onset.what, value=onset.value, limit=onset.limit)
+    if onset.told:
+        reason = onset.what
+        if onset.guard == "relapse":
+            reason = f"{onset.value} times a successful recovery did not hold"
+        log.error("recovery.escalated", guard=onset.guard, name=onset.name, reason=reason, tier=1)
 
 
 def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:

@@ -141,26 +141,26 @@ class Settler:
     async def _run(self, call: Call, lease: Lease, error: str | None = None) -> Committed | None:
         reply = settlement(await self._gatherer.run(call))
         if isinstance(reply, Committed):
-            await self._settle_guards(lease.delivery, reply.change, error)
+            await self._settle_guards(lease.delivery, reply, error)
             return reply
         self._log.warning("delivery.refused", reason="the lease was lost before the commit")
         return None
 
-    async def _settle_guards(self, delivery: Delivery, change: str, error: str | None) -> None:
+    async def _settle_guards(self, delivery: Delivery, done: Committed, error: str | None) -> None:
         """Tell of a breaker that changed, and rouse those who waited for what is free now."""
         breaker = delivery.handler.guards.breaker
         if breaker is not None and delivery.circuit:
-            breaker.tell(delivery.circuit, change, Exception(error) if error else None)
+            breaker.tell(delivery.circuit, done.change, Exception(error) if error else None)
         try:
-            if change:
-                before, _, after = change.partition(">")
+            if done.change:
+                before, _, after = done.change.partition(">")
                 self._log.warning(
                     "breaker.changed", breaker=delivery.circuit, before=before, after=after
                 )
                 if after == "closed":
                     await self._rouser.everyone("breaker", delivery.circuit)
-            if delivery.resource:
-                await self._rouser.next_in_line(delivery.resource)
+            if done.heir:
+                await self._rouser.rouse(done.heir)
         except SERVER_ERRORS as error_:
             # Whoever is not roused looks again by itself, a little later.
             self._log.info("delivery.not_roused", error=str(error_))

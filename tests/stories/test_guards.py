@@ -188,10 +188,10 @@ async def test_an_open_breaker_holds_and_never_buries(settings: Settings, witnes
         receipts = [await api.publish(ServiceFailed(subject=f"s{i}")) for i in range(5)]
 
         async def opened() -> bool:
-            return (
-                await witness.client.hget(witness.keys.guard("breaker", "orders-db"), "state")
-                == b"open"
+            state: bytes | None = await witness.client.hget(
+                witness.keys.guard("breaker", "orders-db"), "state"
             )
+            return state == b"open"
 
         await until(opened)
         down = False

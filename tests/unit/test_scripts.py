@@ -20,7 +20,7 @@ _LISTED = re.compile(r"\b(KEYS|ARGV)\[(\d+)(?:\.\.(\d+)|(\.{3}))?\]")
 _USED = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
 _USED_BY_NAME = re.compile(r"\b(KEYS|ARGV)\b(?!\[\d+\])")
 _NUMBER = re.compile(r"(?<![\w.])\d+\b")
-_INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- include (\w+(?:, \w+)*)$", re.MULTILINE)
 _BUILT_ON = re.compile(r"Included after (\w+)\.lua")
 _CALL = re.compile(
     r"""redis\.p?call\(\s*'(?P<command>[A-Z]+)'
@@ -42,7 +42,7 @@ class Source:
 
     @cached_property
     def includes(self) -> list[str]:
-        return _INCLUDE.findall(self.header)
+        return [name for names in _INCLUDE.findall(self.header) for name in names.split(", ")]
 
     @cached_property
     def listed(self) -> set[Place]:

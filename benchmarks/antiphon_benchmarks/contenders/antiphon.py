@@ -1,12 +1,13 @@
-"""Antiphon as a user runs it: every guard on, the ledger written, two JSON log lines a delivery."""
+"""Antiphon as a user runs it: default guards, the ledger written, two JSON log lines a delivery."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
-from antiphon import Publisher, Service, Settings
+from antiphon import Publisher, Quota, Service, Settings
 from antiphon.telemetry.logging import configure
 from antiphon_benchmarks.contenders.contender import Publish
 from antiphon_benchmarks.failure import REASON
@@ -31,13 +32,18 @@ def stream(event_type: str) -> str:
 
 def worker(url: str, plan: Plan) -> Callable[[], Awaitable[None]]:
     """Build a service with a handler for each hop, or many for the same one."""
+    return service(url, plan).app.run
+
+
+def service(url: str, plan: Plan, **guards: Any) -> Service:
+    """Build the service; a plan of one hop may ask for guards."""
     service = Service("shop", settings=_settings(url))
     if plan.name == CHAIN.name:
         _answer_in_a_chain(service)
     else:
         for number in range(plan.handlers):
-            _answer_at_once(service, f"recover_{number}")
-    return service.app.run
+            _answer_at_once(service, f"recover_{number}", guards)
+    return service
 
 
 @asynccontextmanager
@@ -55,15 +61,16 @@ async def publisher(url: str, plan: Plan) -> AsyncIterator[Publish]:
 
 
 def _settings(url: str) -> Settings:
-    return Settings(redis_url=url, cell=CELL, concurrency=100)
+    # A backlog of so many subjects is a storm to any brake that would ever engage.
+    return Settings(redis_url=url, cell=CELL, concurrency=100, storm=Quota(100_000, per="1m"))
 
 
-def _answer_at_once(service: Service, name: str) -> None:
+def _answer_at_once(service: Service, name: str, guards: dict[str, Any]) -> None:
     async def recover(failed: ServiceFailed) -> ServiceRecovered:
         return ServiceRecovered(subject=failed.subject)
 
     recover.__name__ = name
-    service.on(ServiceFailed.about())(recover)
+    service.on(ServiceFailed.about(), **guards)(recover)
 
 
 def _answer_in_a_chain(service: Service) -> None:

@@ -34,9 +34,15 @@ class Name(StrEnum):
     """The contenders, by the name of their module."""
 
     ANTIPHON = "antiphon"
+    ANTIPHON_NO_GUARDS = "antiphon-no-guards"
+    ANTIPHON_ALL_GUARDS = "antiphon-all-guards"
     FASTSTREAM = "faststream"
     FASTSTREAM_BATCH = "faststream-batch"
     LOOP = "loop"
+
+
+RIVALS = (Name.ANTIPHON, Name.FASTSTREAM, Name.FASTSTREAM_BATCH, Name.LOOP)
+"""Those that are measured unless others are asked for."""
 
 
 def contender(name: Name) -> Contender:

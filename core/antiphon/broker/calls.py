@@ -164,7 +164,7 @@ class Calls:
         d = lease.delivery
         return Call(
             script("renew"),
-            (lease.keys[_STREAM], lease.keys[_KEY], *self._guarded(d)),
+            (lease.keys[_STREAM], lease.keys[_KEY], *self._guarded(d)[:2]),
             (
                 d.handler.group,
                 self._consumer,
@@ -182,9 +182,14 @@ class Calls:
             asks = self._asks[handler.group] = Asks(handler, self._keys, self._settings)
         return asks
 
-    def _guarded(self, d: Delivery) -> tuple[str, str]:
+    def _guarded(self, d: Delivery) -> tuple[str, str, str]:
         """The keys of the delivery's breaker and resource; those of none when it has none."""
-        return self._keys.guard("breaker", d.circuit), self._keys.guard("exclusive", d.resource)
+        keys = self._keys
+        return (
+            keys.guard("breaker", d.circuit),
+            keys.guard("exclusive", d.resource),
+            keys.queue("exclusive", d.resource),
+        )
 
     def _place(self, d: Delivery) -> tuple[str, ...]:
         keys, e = self._keys, d.envelope

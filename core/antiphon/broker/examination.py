@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from antiphon.broker.census import take_census
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
+from antiphon.broker.inspection import inspect
 from antiphon.broker.local import resolve_url
 from antiphon.broker.reading import RedisReading
 from antiphon.broker.vitals import read_vitals
@@ -39,12 +40,27 @@ async def examine(errand: Errand) -> Facts:
         dead_letters = int(await client.xlen(keys.dead))
     return Facts(
         cell=settings.cell,
-        settings=settings.model_dump(mode="json", exclude={"redis_url"}),
+        settings=_public(settings),
         server=server,
         census=await take_census(errand),
         dead_letters=dead_letters,
         recoveries=await _open_recoveries(errand),
+        guards=await inspect(errand),
     )
+
+
+def _public(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON, without what may hold a secret; of handlers only what was set."""
+    return {
+        **settings.model_dump(mode="json", exclude={"redis_url", "handlers", "services"}),
+        **{
+            family: {
+                name: guards.model_dump(mode="json", exclude_unset=True)
+                for name, guards in named.items()
+            }
+            for family, named in (("handlers", settings.handlers), ("services", settings.services))
+        },
+    }
 
 
 async def _server(client: Redis, settings: Settings) -> Server:

@@ -93,6 +93,27 @@ class Joins:
     recovery: str
 
 
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """What a guard noticed when a failure opened a recovery."""
+
+    guard: str
+    """``relapse`` or ``storm``."""
+    name: str
+    limit: int
+    value: int
+    what: str
+    """The recovery it relapsed from, or what is said to people."""
+    told: bool
+    """Whether the guard tripped, and people were told now."""
+
+    @classmethod
+    def read(cls, row: list[Any]) -> Onset:
+        """Read one piece of news as `incident.lua` gives it."""
+        guard, name, limit, value, what, told = row
+        return cls(_text(guard), _text(name), limit, value, _text(what), bool(told))
+
+
 Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed | Joins
 
 
@@ -106,6 +127,8 @@ class Committed:
     """The recovery's verdict, when this settled its last work."""
     change: str = ""
     """What the breaker went through, such as ``closed>open``; empty when nothing."""
+    heir: str = ""
+    """The delivery that may have the resource next; empty when none waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +139,13 @@ class Refused:
 Settlement = Committed | Refused
 
 
-def admission(reply: list[Any]) -> Admission:
-    """Read the reply of `admit.lua`."""
+def admission(reply: list[Any]) -> tuple[Admission, tuple[Onset, ...]]:
+    """Read the reply of `admit.lua`, and what guards noticed if it opened a recovery."""
+    if reply[0] == _BEGUN:
+        _, reply, *news = reply
+        return admission(reply)[0], tuple(map(Onset.read, news))
     number, *rest = reply
-    return _ADMISSIONS[number](*rest)
+    return _ADMISSIONS[number](*rest), ()
 
 
 def _run(token: bytes, attempt: bytes, failures: bytes, previous: bytes, *rest: bytes) -> Run:
@@ -148,6 +174,9 @@ def _suppressed(*reply: Any) -> Suppressed:
     )
 
 
+_BEGUN = 10
+"""The reply is the second value, and the rest is news of a recovery that was opened."""
+
 _ADMISSIONS: dict[int, Callable[..., Admission]] = {
     1: _run,
     2: NotOurs,
@@ -169,8 +198,9 @@ def settlement(reply: list[Any]) -> Settlement:
             return Refused()
         case [3]:
             return Committed()
-        case [1, verdict, change, *detail]:
-            return Committed(tuple(_text(d) for d in detail), _text(verdict), _text(change))
+        case [1, verdict, change, heir, *detail]:
+            said = tuple(_text(d) for d in detail)
+            return Committed(said, _text(verdict), _text(change), _text(heir))
     raise AssertionError(f"a settling script answered {reply!r}")
 
 

@@ -25,16 +25,11 @@ class Rouser:
         roused, prefix = 0, f"{guard}|{name}|".encode()
         async for delivery, held in self._client.hscan_iter(self._keys.held, count=_PAGE):
             if held.startswith(prefix):
-                roused += await self._rouse(delivery.decode())
+                roused += await self.rouse(delivery.decode())
         return roused
 
-    async def next_in_line(self, resource: str) -> None:
-        """Rouse the delivery that has waited longest for a resource."""
-        queue = self._keys.queue("exclusive", resource)
-        for delivery in await self._client.zrange(queue, 0, 0):
-            await self._rouse(delivery.decode())
-
-    async def _rouse(self, delivery: str) -> int:
+    async def rouse(self, delivery: str) -> int:
+        """Rouse one delivery; returns whether it was put off, 1 or 0."""
         member, _, group = delivery.rpartition("|")
         due, now_ms = self._keys.due(group), await self._now_ms()
         return int(await self._client.zadd(due, {member: now_ms}, xx=True, lt=True, ch=True))

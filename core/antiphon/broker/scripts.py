@@ -1,7 +1,8 @@
 """The Lua scripts: one atomic step each, addressed by content.
 
-A script names the fragments it is built from (``-- include record``); the loader joins them behind
-``#!lua``, so that Redis refuses a script that would write without memory before its first write.
+A script names the fragments it is built from (``-- include clock, record``); the loader joins them
+behind ``#!lua``, so that Redis refuses a script that would write without memory before its first
+write.
 Scripts are called by their SHA-1: two releases of Antiphon can share a server while it is upgraded.
 """
 
@@ -15,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).with_name("lua")
-_INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- include (\w+(?:, \w+)*)\n", re.MULTILINE)
 
 Argument = str | bytes | int
 
@@ -44,7 +45,8 @@ def script(name: str) -> Script:
     source = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     fragments = [
         (_FOLDER / f"{included}.lua").read_text(encoding="utf-8")
-        for included in _INCLUDE.findall(source)
+        for names in _INCLUDE.findall(source)
+        for included in names.split(", ")
     ]
     text = "#!lua\n" + "".join([*fragments, _INCLUDE.sub("", source)])
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,7 +1,5 @@
 -- Is a delivery that is outstanding lost for good? Nobody holds it, and nobody can read it.
--- include clock
--- include record
--- include settle
+-- include clock, record, settle
 -- KEYS[1..11] record   KEYS[12] stream of the delivery
 -- ARGV[1..2] record   ARGV[3] the outstanding member: label|entry id|group
 -- Returns {1, verdict} when it was lost and is settled now, {0, ''} when it is in good hands.

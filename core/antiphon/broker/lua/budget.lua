@@ -19,6 +19,6 @@ end
 function guards.budget.first(k) return redis.call('ZADD', KEYS[k], 'NX', 1, '!') == 1 end
 
 function guards.budget.spend(k, a, token)
-  use(k, ARGV[a + 2], ARGV[1] .. '#' .. token)
-  index('budget', a, ARGV[a + 1], ARGV[a + 2])
+  local news = use(k, tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[1] .. '#' .. token)
+  index('budget', a, ARGV[a + 1], ARGV[a + 2], news or token % 64 == 0)
 end

@@ -1,13 +1,8 @@
 -- Dead-letter a delivery with its original fields, and acknowledge it.
--- include clock
--- include record
--- include settle
--- include circuit
--- include fence
--- include release
--- KEYS[1..16] record and lease   KEYS[17] dead letters   stream
+-- include clock, record, settle, circuit, fence, release
+-- KEYS[1..17] record and lease   KEYS[18] dead letters   stream
 -- ARGV[1..14] record and lease   ARGV[15] error   ARGV[16] correlation subject for the dead letter
--- Returns {1, verdict, breaker change, dead letter id},
+-- Returns {1, verdict, breaker change, next in line, dead letter id},
 --   {2} refused: the lease was lost, {3} settled before.
 local may = standing()
 if may ~= 1 then return {may} end
@@ -21,11 +16,11 @@ for _, value in ipairs({'deadgroup', ARGV[3], 'deadlabel', ARGV[7], 'deadentry',
   'deadsubject', ARGV[16], 'deadomitted', omitted}) do
   letter[#letter + 1] = value
 end
-local dead = redis.call('XADD', KEYS[17], '*', unpack(letter))
+local dead = redis.call('XADD', KEYS[18], '*', unpack(letter))
 conclude('dead')
 if acknowledge() then
   blame('dead', ARGV[3] .. ':' .. ARGV[6], ARGV[3] .. ': died after ' .. ARGV[9] .. ' attempts')
 end
-local changed = release()
+local changed, next_one = release()
 tell('died', 'error', ARGV[15], 'dead', dead)
-return {1, settle(), changed, dead}
+return {1, settle(), changed, next_one, dead}

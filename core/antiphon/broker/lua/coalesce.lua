@@ -1,6 +1,5 @@
 -- Let a failure join the open recovery of its incident: counted there, and not acted on again.
--- include clock
--- include record
+-- include clock, record
 -- KEYS[1..11] record of the recovery to join   KEYS[12] published marker of the failure   string
 -- KEYS[13] stream   KEYS[14] due zset of the group, both of the delivery that brought it, if any
 -- ARGV[1..2] record   ARGV[3] marker lifetime, ms   ARGV[4] type   ARGV[5] subject   ARGV[6] event

@@ -1,21 +1,15 @@
 -- Commit a finished delivery: publish its events, acknowledge, keep the result. All or nothing.
--- include clock
--- include record
--- include settle
--- include announce
--- include circuit
--- include fence
--- include release
--- KEYS[1..16] record and lease
--- KEYS[17...] three for each event: its stream, subscribers of any subject, subscribers about it
+-- include clock, record, settle, announce, circuit, fence, release
+-- KEYS[1..17] record and lease
+-- KEYS[18...] three for each event: its stream, subscribers of any subject, subscribers about it
 -- ARGV[1..14] record and lease
 -- ARGV[15...] for each event: how many values follow the five; type, subject, id, '1' when it is a
 --   failure; then fields and values
--- Returns {1, verdict, breaker change, entry id, ...},
+-- Returns {1, verdict, breaker change, next in line, entry id, ...},
 --   {2} refused: the lease was lost, {3} committed before.
 local may = standing()
 if may ~= 1 then return {may} end
-local events, at, key = {}, 15, 17
+local events, at, key = {}, 15, 18
 while at <= #ARGV do
   local last = at + 4 + ARGV[at]
   local entry = redis.pcall('XADD', KEYS[key], '*', 'recorded', '1', unpack(ARGV, at + 5, last))
@@ -28,7 +22,8 @@ while at <= #ARGV do
   at, key = last + 1, key + 3
 end
 conclude('done')
-local reply = {1, '', release()}
+local changed, next_one = release()
+local reply = {1, '', changed, next_one}
 tell('completed')
 if acknowledge() then redis.call('HINCRBY', KEYS[1], 'done', 1) end
 for _, e in ipairs(events) do

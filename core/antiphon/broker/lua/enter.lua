@@ -1,6 +1,5 @@
 -- May a call go out that a circuit breaker guards?
--- include clock
--- include circuit
+-- include clock, circuit
 -- KEYS[1] breaker   hash   KEYS[2] guards   zset
 -- ARGV[1] who calls   ARGV[2] lease of a probe, ms   ARGV[3] its entry in the list of guards
 -- ARGV[4] reset_timeout, ms

@@ -4,30 +4,34 @@
 local GRACE = 3000 -- how long a free resource is kept for the first in the queue, ms
 
 guards.exclusive = {keys = 2, args = 2}
+local first -- of those that wait
 
 function guards.exclusive.check(k)
   local holder, ends, freed = unpack(redis.call('HMGET', KEYS[k], 'holder', 'until', 'freed'))
   if holder == delivery then return end
-  local waiting = redis.call('ZCARD', KEYS[k + 1])
+  first = redis.call('ZRANGE', KEYS[k + 1], 0, 0)[1]
+  local since, due = tonumber(ends or freed or 0), nil
   if holder and tonumber(ends) > now then
-    return {limit = 1, value = waiting + 1, due = tonumber(ends)}
+    due = tonumber(ends)
+  elseif first and first ~= delivery and now - since < GRACE then
+    due = since + GRACE
   end
-  local first, since = redis.call('ZRANGE', KEYS[k + 1], 0, 0)[1], tonumber(ends or freed or 0)
-  if first and first ~= delivery and now - since < GRACE then
-    return {limit = 1, value = waiting, due = since + GRACE}
-  end
+  return due and {limit = 1, value = redis.call('ZCARD', KEYS[k + 1]), due = due}
 end
 
 function guards.exclusive.spend(k, a, token)
   redis.call('HSET', KEYS[k], 'holder', delivery, 'owner', ARGV[14], 'token', token,
     'until', now + ARGV[a + 1])
   redis.call('PEXPIRE', KEYS[k], ARGV[a + 1] + 60000)
-  local rank = redis.call('ZRANK', KEYS[k + 1], delivery)
-  redis.call('ZREMRANGEBYRANK', KEYS[k + 1], 0, rank or 0) -- who had the turn and did not come
-  index('exclusive', a, 1, ARGV[a + 1])
+  if first then -- it goes, and so do those that had the turn before it and did not come
+    local rank = redis.call('ZRANK', KEYS[k + 1], delivery)
+    redis.call('ZREMRANGEBYRANK', KEYS[k + 1], 0, rank or 0)
+  end
+  index('exclusive', a, 1, ARGV[a + 1], first or token % 64 == 0)
 end
 
 function guards.exclusive.hold(k, a, due)
   redis.call('ZADD', KEYS[k + 1], 'NX', now, delivery)
   redis.call('PEXPIRE', KEYS[k + 1], due - now + ARGV[a + 1] + 60000)
+  index('exclusive', a, 1, ARGV[a + 1], true)
 end

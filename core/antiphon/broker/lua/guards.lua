@@ -2,11 +2,15 @@
 -- KEYS[27...] and ARGV[22...] for each guard: its keys; the name of its kind, and its arguments.
 -- A guard has `check`, which writes nothing and returns nil or a refusal: limit, value, and either
 -- the instant to look again (`due`) or why the delivery is given up; `spend`; and maybe `hold`.
-local guards = {}
+local guards, held_before = {}, false -- whether the delivery was put off before
 
--- Make it known that a guard has something to show.
-local function index(kind, a, limit, window)
-  redis.call('ZADD', KEYS[18], now + window, kind .. '|' .. ARGV[a] .. '|' .. limit .. '|' .. window)
+local LISTED = 604800000 -- how long a guard is listed beyond its window, ms
+
+-- Make it known that a guard has something to show: at its first use, and now and then.
+local function index(kind, a, limit, window, news)
+  if not news then return end
+  redis.call('ZADD', KEYS[18], now + window + LISTED,
+    kind .. '|' .. ARGV[a] .. '|' .. limit .. '|' .. window)
 end
 
 -- Visit each in turn until `visit` returns something.

@@ -1,6 +1,5 @@
 -- Count the end of a call that a circuit breaker guarded.
--- include clock
--- include circuit
+-- include clock, circuit
 -- KEYS[1] breaker   hash
 -- ARGV[1] who called   ARGV[2] success, failure or cancelled   ARGV[3] fail_max
 -- ARGV[4] reset_timeout, ms   ARGV[5] success_threshold

@@ -1,14 +1,8 @@
 -- Pass over a delivery its handler does not want, after taking a foreign entry into the record.
--- include clock
--- include record
--- include settle
--- include announce
--- include escalate
--- include incident
--- include adopt
+-- include clock, record, settle, announce, escalate, trip, relapse, storm, incident, adopt
 -- KEYS[1..22] record, delivery, incident
 -- ARGV[1..13] record, delivery, incident
--- Returns {1, verdict, 1 when the record waited for it and 0 when not}, {2, '', 0} when the
+-- Returns {1, verdict, 1 when the record waited for it and 0 when not, news, ...}, {2, '', 0} when the
 --   delivery is not ours, {9, recovery, 0} for a failure that should join this open recovery.
 if not ours() then return {2, '', 0} end
 local standing, other = adopt()
@@ -18,4 +12,4 @@ if awaited == 1 then
   note('skipped', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4])
 end
 acknowledge()
-return {1, settle(), awaited}
+return {1, settle(), awaited, unpack(news)}

@@ -1,10 +1,6 @@
 -- Note how far a running delivery has come.
--- include clock
--- include record
--- include circuit
--- include fence
--- include release
--- KEYS[1..16] record and lease
+-- include clock, record, circuit, fence, release
+-- KEYS[1..17] record and lease
 -- ARGV[1..14] record and lease   ARGV[15] fraction done, 0 to 1   ARGV[16] message
 -- Returns {1} when noted, {2} or {3} when the delivery is no longer held.
 local may = standing()

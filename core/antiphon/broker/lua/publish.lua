@@ -1,10 +1,5 @@
 -- Publish one event from outside a handler, once per event id, and open its recovery.
--- include clock
--- include record
--- include settle
--- include announce
--- include escalate
--- include incident
+-- include clock, record, settle, announce, escalate, trip, relapse, storm, incident
 -- KEYS[1..11] record   KEYS[12] event stream   KEYS[13] subscribers of the type, any subject   set
 -- KEYS[14] subscribers of the type about this subject   set   KEYS[15...] the incident, seven:
 --   incident.lua lists them; the last is the published marker
@@ -13,7 +8,7 @@
 -- ARGV[9] what begins with a failure of its own, '' when it is none: incident.lua
 -- ARGV[10] which recovery is known to be over: incident.lua
 -- ARGV[11...] the entry's fields and values
--- Returns {entry id, 1} when written now, {entry id, 0} when it had been written before,
+-- Returns {entry id, 1, news, ...} when written now: incident.lua; {entry id, 0} when it had been written before,
 --   {recovery, 2} when it should join this open one, {recovery, 3} when it has joined it before.
 local prior = redis.call('GET', KEYS[21])
 if prior and string.sub(prior, 1, 1) == '@' then return {string.sub(prior, 2), 3} end
@@ -28,4 +23,4 @@ announce('published', {type = ARGV[4], subject = ARGV[5], event = ARGV[6], entry
   cause = ARGV[7], by = '', failure = ARGV[8]}, groups)
 if begins then begin(15, ARGV[4], ARGV[5], ARGV[9], ARGV[10]) end
 settle()
-return {entry, 1}
+return {entry, 1, unpack(news)}

@@ -7,16 +7,19 @@ guards.rate = {keys = 2, args = 3}
 
 function guards.rate.check(k, a)
   local limit, window = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
-  local mine = redis.call('ZSCORE', KEYS[k + 1], delivery)
-  local ahead = redis.call('ZCOUNT', KEYS[k + 1], now - PATIENCE, mine and '(' .. mine or '+inf')
+  local ahead = 0
+  if redis.call('EXISTS', KEYS[k + 1]) == 1 then
+    local mine = redis.call('ZSCORE', KEYS[k + 1], delivery)
+    ahead = redis.call('ZCOUNT', KEYS[k + 1], now - PATIENCE, mine and '(' .. mine or '+inf')
+  end
   local at, used = slot(k, limit, window, ahead)
   if at > now then return {limit = limit, value = used, due = at} end
 end
 
 function guards.rate.spend(k, a, token)
-  use(k, ARGV[a + 2], token)
-  redis.call('ZREM', KEYS[k + 1], delivery)
-  index('rate', a, ARGV[a + 1], ARGV[a + 2])
+  local news = use(k, tonumber(ARGV[a + 1]), ARGV[a + 2], token)
+  if held_before then redis.call('ZREM', KEYS[k + 1], delivery) end
+  index('rate', a, ARGV[a + 1], ARGV[a + 2], news or token % 64 == 0)
 end
 
 function guards.rate.hold(k, a, due)

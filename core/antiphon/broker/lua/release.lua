@@ -1,17 +1,19 @@
 -- Settle the guards of a delivery that ran. Included after fence.lua.
--- KEYS[15] breaker hash   KEYS[16] exclusive hash, both unused without such a guard
+-- KEYS[15] breaker hash   KEYS[16] exclusive hash   KEYS[17] its queue zset; unused without such
+--   a guard
 -- ARGV[12] how it ended for the breaker: success, failure, cancelled, or '' without one
 -- ARGV[13] the breaker's fail_max, reset_timeout ms, success_threshold   ARGV[14] '1' when exclusive
 
--- Settle the guards. Returns 'before>after' when a breaker changed, or ''.
+-- Returns 'before>after' when a breaker changed, or ''; and who may have the resource next, or ''.
 local function release()
-  local changed, delivery = '', member .. '|' .. ARGV[3]
+  local changed, next_one, delivery = '', '', member .. '|' .. ARGV[3]
   if ARGV[12] ~= '' then
     changed = leave(15, delivery, ARGV[12], string.match(ARGV[13], '(%S+) (%S+) (%S+)'))
   end
   if ARGV[14] == '1' and redis.call('HGET', KEYS[16], 'holder') == delivery then
     redis.call('HDEL', KEYS[16], 'holder', 'owner', 'token', 'until')
     redis.call('HSET', KEYS[16], 'freed', now)
+    next_one = redis.call('ZRANGE', KEYS[17], 0, 0)[1] or ''
   end
-  return changed
+  return changed, next_one
 end

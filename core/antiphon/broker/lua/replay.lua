@@ -1,7 +1,6 @@
 -- Deliver a dead letter again, to the group it died in and to no other.
 -- Its copy in the inbox is pending at once and due now: workers take it up as they do a retry.
--- include clock
--- include record
+-- include clock, record
 -- KEYS[1..11] record   KEYS[12] dead letters   stream   KEYS[13] inbox of the group   stream
 -- KEYS[14] groups     hash, group -> description   KEYS[15] due zset of the group
 -- ARGV[1..2] record   ARGV[3] dead letter id  ARGV[4] group   ARGV[5] type   ARGV[6] subject

@@ -1,8 +1,6 @@
 -- Give up on work that can never be done: an entry that is gone, a group that was retired,
 -- a root event nobody came to hear.
--- include clock
--- include record
--- include settle
+-- include clock, record, settle
 -- KEYS[1..11] record
 -- ARGV[1..2] record   ARGV[3] the outstanding member   ARGV[4] why   ARGV[5] '1' when it is a fault
 -- Returns {1, verdict} when it was outstanding, {0, ''} when not.
