@@ -83,6 +83,7 @@ def _texts(node: ast.expr) -> set[str]:
 def ledger_rows(folder: Path) -> dict[str, set[str]]:
     """The kinds of rows the scripts write, each with its fields."""
     found: dict[str, set[str]] = {}
+    more: dict[str, set[str]] = {}
     for path in sorted(folder.glob("*.lua")):
         for name, arguments in _notes(path.read_text(encoding="utf-8")):
             kinds = _KINDS.get((path.stem, arguments[0])) or [arguments[0].strip("'")]
@@ -90,15 +91,24 @@ def ledger_rows(folder: Path) -> dict[str, set[str]]:
             if name == "tell":
                 fields |= set(_DELIVERY_ROW)
             for kind in kinds:
+                if (path.stem, kind) in _TELL_MORE:
+                    more[kind] = fields
+                    continue
                 assert found.setdefault(kind, fields) == fields, f"{path.name}: {kind}"
+    for kind, fields in more.items():
+        assert fields > found[kind], kind
+        found[kind] = fields
     return found
 
 
 _KINDS = {
     ("announce", "kind"): ["published", "adopted"],
-    ("postpone", "ARGV[12]"): ["retried", "released"],
+    ("postpone", "ARGV[15]"): ["retried", "released"],
 }
 """Which kinds a script writes where its source has a variable."""
+
+_TELL_MORE = {("postpone", "held")}
+"""Rows that hold more than others of their kind: the handler had begun to run."""
 
 
 def _notes(source: str) -> Iterator[tuple[str, list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -68,7 +68,7 @@ class Story:
     def entries(self) -> list[Entry]:
         return [Entry.from_row(entry_id, row) for entry_id, row in self.rows]
 
-    def after(self, seconds: float) -> Story:
+    def after(self, seconds: float) -> Self:
         self.now_ms += round(seconds * 1000)
         return self
 
@@ -228,7 +228,7 @@ class Story:
             **more,
         )
 
-    def _line(self, event: str, by: str, **fields: Any) -> None:
+    def _line(self, event: str, by: str, /, **fields: Any) -> None:
         at = instant(self.now_ms + _LOG_DELAY_MS + self.clock_ahead_ms.get(by, 0))
         line = {
             "correlation_id": self.correlation_id,

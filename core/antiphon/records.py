@@ -10,7 +10,7 @@ from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace import Trace
 
-Status = Literal["open", "completed", "partial", "failed"]
+Status = Literal["open", "completed", "partial", "failed", "halted"]
 """Open, or closed with this verdict."""
 
 

@@ -22,7 +22,7 @@ class Summary:
     """`open` or `closed`."""
 
     verdict: str | None
-    """`completed`, `partial` or `failed`; None while open."""
+    """`completed`, `partial`, `failed` or `halted`; None while open."""
 
     type: str
     """The type of the event that opened it."""
@@ -40,6 +40,28 @@ class Summary:
     done: int
     dead: int
     unanswered: int
+    suppressed: int
+    """Deliveries that a guard kept from running for good."""
+
+    coalesced: int
+    """Further failures that joined it."""
+
+    relapse_of: str
+    """The recovery whose success did not hold; empty unless this one is a relapse."""
+
+    halted: str
+    """Which limit it went beyond, and the way there; empty unless it was halted."""
+
+    escalated: datetime | None
+    """When people were told last; None when they were not."""
+
+    tier: int
+    """How far up; 0 when nobody was told."""
+
+    acked: datetime | None
+    """When somebody acknowledged that; None when nobody has."""
+
+    acked_by: str
     reasons: tuple[str, ...]
     """What went wrong, in words, sorted."""
 
@@ -64,6 +86,14 @@ class Summary:
             done=_whole(fields, "done"),
             dead=_whole(fields, "dead"),
             unanswered=_whole(fields, "unanswered"),
+            suppressed=_whole(fields, "suppressed"),
+            coalesced=_whole(fields, "coalesced"),
+            relapse_of=fields.get("relapse_of", ""),
+            halted=fields.get("halted", ""),
+            escalated=_instant(fields, "escalated"),
+            tier=_whole(fields, "tier"),
+            acked=_instant(fields, "acked"),
+            acked_by=fields.get("acked_by", ""),
             reasons=tuple(
                 sorted(v for name, v in fields.items() if name.startswith(_REASON_PREFIX))
             ),
@@ -87,6 +117,14 @@ class Summary:
             "done": self.done,
             "dead": self.dead,
             "unanswered": self.unanswered,
+            "suppressed": self.suppressed,
+            "coalesced": self.coalesced,
+            "relapse_of": self.relapse_of or None,
+            "halted": self.halted or None,
+            "escalated": iso(self.escalated),
+            "tier": self.tier,
+            "acked": iso(self.acked),
+            "acked_by": self.acked_by or None,
             "reasons": list(self.reasons),
         }
 

@@ -363,7 +363,19 @@ def test_a_trace_as_json_has_stable_keys() -> None:
         "done": 1,
         "dead": 0,
         "unanswered": 0,
+        "suppressed": 0,
+        "coalesced": 0,
+        "relapse_of": None,
+        "halted": None,
+        "escalated": None,
+        "tier": 0,
+        "acked": None,
+        "acked_by": None,
         "reasons": [],
+        "relapse": None,
+        "halt": None,
+        "escalations": [],
+        "acknowledgement": None,
         "critical_path": {
             "steps": [step_id],
             "duration_ms": 3000,
@@ -424,6 +436,8 @@ def test_a_trace_as_json_has_stable_keys() -> None:
                         "due": None,
                     }
                 ],
+                "holds": [],
+                "suppression": None,
                 "published": ["event-00005"],
             }
         ],

@@ -13,19 +13,8 @@ from rich.console import Console
 
 from antiphon.trace import Trace
 from antiphon.trace.picture import Picture
+from drawing import drawn, from_ledger, of
 from trace_story import Story, a_chain, a_whole_recovery
-
-
-def drawn(trace: Trace, *, width: int = 80, encoding: str = "utf-8") -> list[str]:
-    """Draw as to a file: no terminal, no colours."""
-    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    Console(file=file, width=width).print(Picture(trace))
-    file.seek(0)
-    return file.read().splitlines()
-
-
-def of(story: Story) -> Trace:
-    return Trace.from_logs(story.lines, story.correlation_id)
 
 
 def going_on() -> Story:
@@ -121,13 +110,6 @@ service.failed orders-db                         o
 `-web.reopen          waiting                    ...............................
   - database.failed|1-1|web.reopen holds its idempotency key
 """
-
-
-def from_ledger(story: Story) -> Trace:
-    """Build it as `antiphon trace` does, with the id the summary brings."""
-    trace = Trace.from_ledger(story.entries())
-    named = replace(trace.summary, correlation_id=story.correlation_id)
-    return Trace.from_ledger(story.entries(), summary=named)
 
 
 def test_tree_and_waterfall_are_one_picture() -> None:

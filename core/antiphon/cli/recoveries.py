@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def recoveries(
     *,
     status: Annotated[
-        Literal["open", "completed", "partial", "failed"] | None,
+        Literal["open", "completed", "partial", "failed", "halted"] | None,
         typer.Option(help="Only open ones, or only those closed with this verdict."),
     ] = None,
     subject: Annotated[
@@ -82,6 +82,22 @@ def _draw(found: Sequence[Summary]) -> None:
             summary.verdict or summary.status,
             f"{spell(now - opened)} ago" if opened else "",
             spell(closed - opened) if closed and opened else "",
-            Text(plain(f"{summary.subject} {summary.type}")),
+            Text(plain(", ".join([f"{summary.subject} {summary.type}", *_decisions(summary)]))),
         )
     console().print(listed)
+
+
+def _decisions(summary: Summary) -> Iterator[str]:
+    """Say what the guards decided about a recovery."""
+    if summary.coalesced:
+        yield f"{summary.coalesced} more joined"
+    if summary.relapse_of:
+        yield "a relapse"
+    if summary.suppressed:
+        yield f"{summary.suppressed} suppressed"
+    if summary.halted and summary.verdict != "halted":
+        yield "halted"
+    if summary.acked:
+        yield f"acknowledged by {summary.acked_by}"
+    elif summary.escalated:
+        yield f"escalated (tier {summary.tier})"

@@ -57,7 +57,7 @@ def trace(
         print_json(found.to_dict())
     else:
         _draw(found)
-    if found.verdict in {"partial", "failed"}:
+    if found.verdict in {"partial", "failed", "halted"}:
         raise typer.Exit(1)
 
 

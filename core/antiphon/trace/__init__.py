@@ -1,5 +1,14 @@
 """The trace of a recovery: what happened, what still runs, what it waits for."""
 
+from antiphon.trace.decisions import (
+    Acknowledgement,
+    Escalation,
+    Guard,
+    Halt,
+    Hold,
+    Relapse,
+    Suppression,
+)
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import (
     Attempt,
@@ -13,13 +22,20 @@ from antiphon.trace.parts import (
 )
 
 __all__ = [
+    "Acknowledgement",
     "Attempt",
     "AttemptOutcome",
     "CriticalPath",
+    "Escalation",
+    "Guard",
+    "Halt",
+    "Hold",
     "Outstanding",
     "Progress",
+    "Relapse",
     "Step",
     "StepOutcome",
+    "Suppression",
     "Trace",
     "TracedEvent",
 ]

@@ -9,6 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from antiphon.instants import iso
+from antiphon.trace.decisions import (
+    Acknowledgement,
+    Escalation,
+    Guard,
+    Halt,
+    Hold,
+    Relapse,
+    Suppression,
+)
 from antiphon.trace.parts import Attempt, CriticalPath, Outstanding, Step, TracedEvent
 
 
@@ -55,8 +64,56 @@ def step(it: Step, as_of: datetime) -> dict[str, Any]:
             "message": progress.message,
         },
         "attempts": [_attempt(a) for a in it.attempts],
+        "holds": [_hold(h) for h in it.holds],
+        "suppression": _suppression(it.suppression),
         "published": list(it.published),
     }
+
+
+def relapse(it: Relapse | None) -> dict[str, Any] | None:
+    """Describe of which recovery this one is a relapse."""
+    return (
+        None
+        if it is None
+        else {
+            "of": it.of,
+            "at": iso(it.at),
+            "value": it.value,
+            "limit": it.limit,
+            "within_ms": milliseconds(it.within),
+        }
+    )
+
+
+def halt(it: Halt | None) -> dict[str, Any] | None:
+    """Describe the limit that stopped the recovery, and the way there."""
+    return (
+        None
+        if it is None
+        else {
+            **_guard(it.guard),
+            "at": iso(it.at),
+            "group": it.group or None,
+            "event": it.event_id or None,
+            "path": it.path,
+        }
+    )
+
+
+def escalation(it: Escalation) -> dict[str, Any]:
+    """Describe what people were told."""
+    return {
+        **_guard(it.guard),
+        "at": iso(it.at),
+        "event": it.event_id or None,
+        "why": it.why,
+        "tier": it.tier,
+    }
+
+
+def acknowledgement(it: Acknowledgement | None) -> dict[str, Any] | None:
+    """Describe who knows of it."""
+    return None if it is None else {"at": iso(it.at), "by": it.by, "why": it.why or None}
 
 
 def owed(it: Outstanding) -> dict[str, Any]:
@@ -79,6 +136,32 @@ def path(it: CriticalPath) -> dict[str, Any]:
         "working_ms": milliseconds(it.working),
         "waiting_ms": milliseconds(it.waiting),
     }
+
+
+def _guard(it: Guard) -> dict[str, Any]:
+    return {"guard": it.kind, "name": it.name or None, "limit": it.limit, "value": it.value}
+
+
+def _hold(it: Hold) -> dict[str, Any]:
+    return {
+        **_guard(it.guard),
+        "since": iso(it.since),
+        "due": iso(it.due),
+        "until": iso(it.until),
+    }
+
+
+def _suppression(it: Suppression | None) -> dict[str, Any] | None:
+    return (
+        None
+        if it is None
+        else {
+            **_guard(it.guard),
+            "at": iso(it.at),
+            "opens": iso(it.opens),
+            "why": it.why,
+        }
+    )
 
 
 def _attempt(it: Attempt) -> dict[str, Any]:

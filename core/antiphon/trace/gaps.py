@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from antiphon.keys import CLOSING_TYPES
+from antiphon.keys import NEWS_TYPES
 from antiphon.summary import Summary
 from antiphon.trace.history import History
 from antiphon.trace.logs import LogRows
@@ -42,8 +42,8 @@ def in_logs(
 def _publishers(logs: LogRows, history: History) -> Iterator[str]:
     for row in logs.unannounced:
         event = history.events[row.text("event")]
-        if event.type in CLOSING_TYPES:
-            continue  # it comes from the closing itself, which writes no such line
+        if event.type in NEWS_TYPES:
+            continue  # it comes from the recovery itself, and no such line is written
         cause = history.events.get(event.cause)
         if cause is None:
             yield (

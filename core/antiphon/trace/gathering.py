@@ -6,10 +6,13 @@ So each row finds its attempt by number and consumer, and only the conclusion lo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from antiphon.ledger import Entry, Kind
+from antiphon.trace.decisions import Guard, Hold, Suppression
 from antiphon.trace.parts import (
     INBOX,
     Attempt,
@@ -32,7 +35,10 @@ _SETTLEMENTS = {
     Kind.DUPLICATE: StepOutcome.DUPLICATE,
     Kind.JOINED: StepOutcome.JOINED,
     Kind.LOST: StepOutcome.LOST,
+    Kind.SUPPRESSED: StepOutcome.SUPPRESSED,
 }
+
+_WAITS = {Kind.WAITING: StepOutcome.WAITING, Kind.HELD: StepOutcome.HELD}
 
 _STANDINGS = {
     AttemptOutcome.COMPLETED: StepOutcome.COMPLETED,
@@ -41,7 +47,14 @@ _STANDINGS = {
     AttemptOutcome.DIED: StepOutcome.DIED,
 }
 
-_YIELDED = frozenset({AttemptOutcome.RELEASED, AttemptOutcome.TAKEN_OVER, AttemptOutcome.UNKNOWN})
+_YIELDED = frozenset(
+    {
+        AttemptOutcome.RELEASED,
+        AttemptOutcome.HELD,
+        AttemptOutcome.TAKEN_OVER,
+        AttemptOutcome.UNKNOWN,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -88,6 +101,7 @@ class Gathering:
     _tries: list[_Try] = field(default_factory=list)
     _settlement: Entry | None = None
     _wait: Entry | None = None
+    _held: list[Entry] = field(default_factory=list)
     _progress: Entry | None = None
 
     def add(self, row: Entry) -> None:
@@ -99,10 +113,15 @@ class Gathering:
                 self._end(row, _ENDS[Kind(row.kind)])
             case Kind.DUPLICATE if row.text("of").endswith(f"|{self.entry}|{self.group}"):
                 pass  # a lost group was made again and read what it had settled itself
-            case Kind.SKIPPED | Kind.DUPLICATE | Kind.JOINED | Kind.LOST:
+            case Kind.SKIPPED | Kind.DUPLICATE | Kind.JOINED | Kind.LOST | Kind.SUPPRESSED:
                 self._settlement = row
             case Kind.WAITING:
                 self._wait = row
+            case Kind.HELD:
+                self._wait = row
+                self._held.append(row)
+                if row.text("attempt"):  # it ran until it met the guard
+                    self._end(row, AttemptOutcome.HELD)
             case Kind.PROGRESS:
                 self._progress = row
 
@@ -116,7 +135,7 @@ class Gathering:
         self._order_tries()
         attempts = tuple(t.attempt() for t in self._tries)
         outcome, end, about = self._standing(attempts)
-        wait_due = about and about.kind == Kind.WAITING and about.instant("due")
+        wait_due = about and about.kind in _WAITS and about.instant("due")
         retry_due = attempts[-1].due if attempts and not outcome.is_final else None
         return Step(
             group=self.group,
@@ -127,6 +146,10 @@ class Gathering:
             label=INBOX if self.replay_of or self.entry != event.entry else event.type,
             outcome=outcome,
             attempts=attempts,
+            holds=tuple(self._holds(outcome)),
+            suppression=(
+                Suppression.of(about) if about and outcome == StepOutcome.SUPPRESSED else None
+            ),
             start=attempts[0].start if attempts else self.first_seen,
             end=end if outcome.is_final else None,
             progress=_progress(self._progress),
@@ -165,17 +188,36 @@ class Gathering:
 
     def _order_tries(self) -> None:
         """Put the attempts in order, and settle those that a later one shows to be over."""
-        if len(self._tries) == 1 and self._settlement is None:
+        if len(self._tries) == 1 and self._settlement is None and not self._held:
             return
         self._tries.sort(key=lambda t: (t.no, t.outcome not in _YIELDED, t.start))
         followers = [(t.start, t.claimed_from) for t in self._tries[1:]]
         if self._settlement is not None:
             followers.append((self._settlement.at, None))
+        elif self._tries and self._held and self._held[-1].at > self._tries[-1].start:
+            # Only a worker that took the delivery over can be told to wait while it seems to run.
+            followers.append((self._held[-1].at, self._tries[-1].consumer))
         for attempt, (at, claimed_from) in zip(self._tries, followers, strict=False):
             if attempt.outcome is None:
                 taken = claimed_from == attempt.consumer
                 attempt.outcome = AttemptOutcome.TAKEN_OVER if taken else AttemptOutcome.UNKNOWN
-                attempt.end = at
+                held = (row.at for row in self._held if attempt.start < row.at <= at)
+                attempt.end = min(held, default=at)
+
+    def _holds(self, outcome: StepOutcome) -> Iterator[Hold]:
+        """Tell when each hold ended: with whatever the delivery came to next."""
+        starts = [attempt.start for attempt in self._tries]
+        ends = [*starts, *(row.at for row in (self._settlement, self._wait) if row is not None)]
+        for row, following in zip_longest(self._held, self._held[1:]):
+            later = [at for at in ends if at > row.at] + ([following.at] if following else [])
+            going_on = following is None and outcome == StepOutcome.HELD
+            yield Hold(
+                guard=Guard.of(row),
+                since=row.at,
+                due=row.instant("due"),
+                # Clocks may disagree: what is over ended at once when nothing seems to follow.
+                until=None if going_on else min(later, default=row.at),
+            )
 
     def _standing(
         self, attempts: tuple[Attempt, ...]
@@ -186,7 +228,7 @@ class Gathering:
             return _SETTLEMENTS[Kind(row.kind)], row.at, row
         last = attempts[-1] if attempts else None
         if self._wait is not None and (last is None or _yields_to(self._wait, last)):
-            return StepOutcome.WAITING, None, self._wait
+            return _WAITS[Kind(self._wait.kind)], None, self._wait
         if last is None:
             return StepOutcome.RUNNING, None, None
         return _STANDINGS.get(last.outcome, StepOutcome.RUNNING), last.end, None
@@ -194,7 +236,12 @@ class Gathering:
 
 def _yields_to(wait: Entry, last: Attempt) -> bool:
     """Whether a delivery waits since its last attempt; one that runs or is over does not."""
-    again = last.outcome in {AttemptOutcome.RETRIED, AttemptOutcome.RELEASED}
+    again = last.outcome in {
+        AttemptOutcome.RETRIED,
+        AttemptOutcome.RELEASED,
+        AttemptOutcome.HELD,
+        AttemptOutcome.TAKEN_OVER,
+    }
     return again and last.end is not None and wait.at >= last.end
 
 
@@ -208,4 +255,4 @@ def _progress(row: Entry | None) -> Progress | None:
 def _note(row: Entry) -> str:
     if row.kind == Kind.JOINED:
         return f"{row.text('have')} of {row.text('need')} branches arrived"
-    return row.text("error")
+    return row.text("why" if row.kind == Kind.SUPPRESSED else "error")

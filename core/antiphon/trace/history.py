@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from antiphon.instants import entry_instant
+from antiphon.keys import NEWS_TYPES
 from antiphon.ledger import Entry, Kind
+from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
 from antiphon.trace.gathering import Gathering
 from antiphon.trace.parts import Step, TracedEvent
 
@@ -40,6 +42,15 @@ class History:
     """The latest row that closed the recovery; None while it is open."""
 
     closes: int = 0
+    coalesced: int = 0
+    """How many further failures joined, as far as the rows tell."""
+
+    relapse: Relapse | None = None
+    halt: Halt | None = None
+    escalations: list[Escalation] = field(default_factory=list)
+    acknowledgement: Acknowledgement | None = None
+    """The latest; None when people were told again after it."""
+
     latest: datetime | None = None
     unknown_kinds: set[str] = field(default_factory=set)
     _announced: set[str] = field(default_factory=set)
@@ -58,6 +69,9 @@ class History:
         self.latest = row.at
         if row.kind in _DELIVERY_KINDS:
             self._deliver(row)
+            return
+        if row.kind in _DECISIONS:
+            self._decide(row)
             return
         match row.kind:
             case Kind.PUBLISHED | Kind.ADOPTED:
@@ -87,6 +101,21 @@ class History:
         ]
         return sorted(concluded, key=lambda step: step.start)
 
+    def _decide(self, row: Entry) -> None:
+        """Take in what was decided about the recovery as a whole."""
+        match row.kind:
+            case Kind.COALESCED:
+                self.coalesced = max(self.coalesced, row.whole("count") or 0)
+            case Kind.RELAPSED:
+                self.relapse = Relapse.from_row(row)
+            case Kind.HALTED:
+                self.halt = Halt.of(row)
+            case Kind.ESCALATED:
+                self.escalations.append(Escalation.of(row))
+                self.acknowledgement = None
+            case Kind.ACKNOWLEDGED:
+                self.acknowledgement = Acknowledgement.of(row)
+
     def _announce(self, row: Entry) -> None:
         """Take in an event; one that was written twice counts from the first time."""
         fields = row.fields
@@ -98,20 +127,29 @@ class History:
     def _deliver(self, row: Entry) -> None:
         fields = row.fields
         place = fields.get("group", ""), fields.get("event", ""), fields.get("entry", "")
+        group, event_id, entry = place
         delivery = self.deliveries.get(place)
         if delivery is None:
-            group, event_id, entry = place
             if event_id not in self.events:
-                # An event from before the ledger began, or news of the closing itself.
-                self.events[event_id] = _event_of(row, cause="", by="")
+                self.events[event_id] = self._unannounced(row)
             replay_of = self.replays.get((group, entry), ("", ""))[1]
             if not replay_of and entry != self.events[event_id].entry:
                 replay_of = self._deaths.get((group, event_id), "")
             delivery = Gathering(group, event_id, entry, row.at, replay_of)
             self.deliveries[place] = delivery
         delivery.add(row)
+        if row.kind == Kind.STARTED and not self.events[event_id].type:
+            self.events[event_id] = _event_of(row, cause="", by="")
         if row.kind == Kind.DIED:
             self._deaths[place[:2]] = row.text("dead")
+
+    def _unannounced(self, row: Entry) -> TracedEvent:
+        """Read off its delivery an event from before the ledger began, or news of the recovery."""
+        event = _event_of(row, cause="", by="")
+        if event.type or event.id not in {told.event_id for told in self.escalations}:
+            return event
+        subject = self.root.text("subject") if self.root else ""
+        return replace(event, type=NEWS_TYPES[-1], subject=subject)
 
     def _lose(self, row: Entry) -> None:
         """Find the delivery of a row that names only the entry, not the event in it."""
@@ -152,7 +190,13 @@ _DELIVERY_KINDS = frozenset(
         Kind.DUPLICATE,
         Kind.WAITING,
         Kind.JOINED,
+        Kind.HELD,
+        Kind.SUPPRESSED,
     }
+)
+
+_DECISIONS = frozenset(
+    {Kind.COALESCED, Kind.RELAPSED, Kind.HALTED, Kind.ESCALATED, Kind.ACKNOWLEDGED}
 )
 
 

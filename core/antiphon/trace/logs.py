@@ -28,10 +28,17 @@ _KINDS = {
     "delivery.duplicate": Kind.DUPLICATE,
     "delivery.waiting": Kind.WAITING,
     "delivery.joined": Kind.JOINED,
+    "delivery.held": Kind.HELD,
+    "delivery.suppressed": Kind.SUPPRESSED,
     "delivery.refused": Kind.REFUSED,
     "delivery.lost": Kind.LOST,
     "recovery.reopened": Kind.REOPENED,
     "recovery.closed": Kind.CLOSED,
+    "recovery.relapsed": Kind.RELAPSED,
+    "recovery.halted": Kind.HALTED,
+    "recovery.escalated": Kind.ESCALATED,
+    "escalation.acknowledged": Kind.ACKNOWLEDGED,
+    "event.coalesced": Kind.COALESCED,
 }
 
 _ROW_NAMES = {
@@ -41,6 +48,8 @@ _ROW_NAMES = {
     "causation_id": "cause",
     "duration_ms": "ms",
     "due_ms": "due",
+    "opens_ms": "opens",
+    "reason": "why",
     "dead_entry": "dead",
     "taken_over_from": "from",
 }
@@ -53,6 +62,11 @@ _NEEDED = {
     Kind.LOST: ("group",),
     Kind.REOPENED: (),
     Kind.CLOSED: (),
+    Kind.COALESCED: ("event",),
+    Kind.RELAPSED: ("of",),
+    Kind.HALTED: ("guard",),
+    Kind.ESCALATED: ("guard",),
+    Kind.ACKNOWLEDGED: ("by",),
 }
 """What a row must hold to tell anything; the others tell of a delivery."""
 
@@ -154,6 +168,8 @@ def _row(number: int, line: dict[str, Any]) -> Entry | None:
     }
     if kind == Kind.LOST:
         fields["type"], fields["entry"], _ = f"{fields.get('outstanding', '')}||".split("|", 2)
+    if kind == Kind.ESCALATED:
+        fields.pop("event", None)  # that which was being handled, not that which tells people
     if not all(fields.get(name) for name in _NEEDED.get(kind, _DELIVERED)):
         return None
     utc = at if at.tzinfo is UTC else at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

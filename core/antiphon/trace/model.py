@@ -12,6 +12,7 @@ from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace import document, gaps, waiting
 from antiphon.trace.conclusion import conclude
+from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
 from antiphon.trace.history import History
 from antiphon.trace.logs import LogRows
 from antiphon.trace.parts import CriticalPath, Outstanding, Step, TracedEvent
@@ -44,6 +45,18 @@ class Trace:
     """What it still waits for, the longest owed first; empty when closed."""
 
     critical_path: CriticalPath
+    relapse: Relapse | None
+    """The recovery whose success did not hold; None unless this one is a relapse."""
+
+    halt: Halt | None
+    """Which limit stopped it; None unless it was halted."""
+
+    escalations: tuple[Escalation, ...]
+    """What people were told, the earliest first."""
+
+    acknowledgement: Acknowledgement | None
+    """Who knows of it; None when nobody has said so since people were told."""
+
     missing: tuple[str, ...]
     """What the source could not tell."""
 
@@ -134,6 +147,10 @@ class Trace:
             steps=tuple(steps),
             outstanding=waiting.outstanding(owed, history, steps, as_of),
             critical_path=critical_path(events, steps, as_of),
+            relapse=history.relapse,
+            halt=history.halt,
+            escalations=tuple(history.escalations),
+            acknowledgement=history.acknowledgement,
             missing=tuple(missing),
         )
 
@@ -159,7 +176,7 @@ class Trace:
 
     @property
     def verdict(self) -> str | None:
-        """`completed`, `partial` or `failed`; None while open, or when the source does not tell."""
+        """`completed`, `partial`, `failed` or `halted`; None while open, or when nothing tells."""
         return self.summary.verdict
 
     @property
@@ -187,6 +204,10 @@ class Trace:
             "duration_ms": document.milliseconds(self.duration),
             "sum_of_steps_ms": document.milliseconds(self.sum_of_steps),
             "critical_path": document.path(self.critical_path),
+            "relapse": document.relapse(self.relapse),
+            "halt": document.halt(self.halt),
+            "escalations": [document.escalation(told) for told in self.escalations],
+            "acknowledgement": document.acknowledgement(self.acknowledgement),
             "events": [document.event(event) for event in self.events],
             "steps": [document.step(step, self.as_of) for step in self.steps],
             "outstanding": [document.owed(owed) for owed in self.outstanding],

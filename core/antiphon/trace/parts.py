@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from antiphon.trace.decisions import Hold, Suppression
+
 INBOX = "inbox"
 """The stream label of an entry that was delivered again to one group alone."""
 
@@ -23,6 +25,11 @@ class StepOutcome(StrEnum):
     WAITING = "waiting"
     JOINED = "joined"
     LOST = "lost"
+    HELD = "held"
+    """A guard does not let it run yet."""
+
+    SUPPRESSED = "suppressed"
+    """A guard ended it before it could run."""
 
     @property
     def is_final(self) -> bool:
@@ -31,7 +38,13 @@ class StepOutcome(StrEnum):
 
 
 _UNFINISHED = frozenset(
-    {StepOutcome.RUNNING, StepOutcome.RETRYING, StepOutcome.RELEASED, StepOutcome.WAITING}
+    {
+        StepOutcome.RUNNING,
+        StepOutcome.RETRYING,
+        StepOutcome.RELEASED,
+        StepOutcome.WAITING,
+        StepOutcome.HELD,
+    }
 )
 
 
@@ -45,6 +58,9 @@ class AttemptOutcome(StrEnum):
     DIED = "died"
     TAKEN_OVER = "taken_over"
     """Its worker fell silent and another took the delivery over."""
+
+    HELD = "held"
+    """A guard it met on its way said not now; that is no attempt spent."""
 
     UNKNOWN = "unknown"
     """A later attempt began and nothing tells how this one ended."""
@@ -130,6 +146,12 @@ class Step:
 
     outcome: StepOutcome
     attempts: tuple[Attempt, ...]
+    holds: tuple[Hold, ...]
+    """When guards did not let it run, the earliest first; the last goes on while it is held."""
+
+    suppression: Suppression | None
+    """What ended it before it could run; None unless suppressed."""
+
     start: datetime
     end: datetime | None
     """None until the outcome is final."""
@@ -148,7 +170,7 @@ class Step:
     """When it will be looked at again; None unless it waits for an instant."""
 
     note: str
-    """Why it was lost, or which branches of a join have arrived; mostly empty."""
+    """Why it was lost or suppressed, or which branches of a join have arrived; mostly empty."""
 
     replay_of: str
     """The dead letter it came from; empty unless it was delivered again."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from antiphon.keys import CLOSING_TYPES
+from antiphon.keys import NEWS_TYPES
 from antiphon.trace.parts import CriticalPath, Step, TracedEvent
 
 
@@ -19,7 +19,7 @@ def critical_path(
 ) -> CriticalPath:
     """Find the chain that ended last; a step that still goes on counts as ending at `as_of`."""
     # Those who hear of the closing do so after the recovery: they did not make it longer.
-    worked = [step for step in steps if step.attempts and step.event_type not in CLOSING_TYPES]
+    worked = [step for step in steps if step.attempts and step.event_type not in NEWS_TYPES]
     if not worked:
         return CriticalPath(steps=(), duration=timedelta(), working=timedelta())
     by_id = {event.id: event for event in events}

@@ -6,7 +6,6 @@ Every mark has a word beside it, so nothing is said by colour alone.
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from antiphon.trace.axis import Axis
 from antiphon.trace.glyphs import ASCII, UNICODE, Glyphs
+from antiphon.trace.headlines import headlines
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step
 from antiphon.trace.rows import CRITICAL, Row, rows, workers
@@ -32,7 +32,12 @@ _NARROWEST_AXIS = 20
 _LONGEST_CHAIN = 8
 """Steps of the critical path that are named; of a longer one, the first and the last half."""
 
-_VERDICT_STYLES = {"completed": "bold green", "partial": "bold yellow", "failed": "bold red"}
+_VERDICT_STYLES = {
+    "completed": "bold green",
+    "partial": "bold yellow",
+    "failed": "bold red",
+    "halted": "bold red",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Picture:
         glyphs, width = ASCII if options.ascii_only else UNICODE, options.max_width
         trace = self.trace
         named = [f"{short} {name}" for name, short in workers(trace).items()]
-        yield from _header(trace, width)
+        yield from _header(trace, glyphs, width)
         yield ""
         yield from _waterfall(trace, glyphs, width, console)
         yield ""
@@ -56,7 +61,7 @@ class Picture:
         yield from _section("Workers", named, width)
 
 
-def _header(trace: Trace, width: int) -> Iterator[Text]:
+def _header(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
     verdict = trace.verdict or trace.status
     name = plain(f"Recovery {trace.correlation_id}").rstrip()
     yield Text.assemble((name, "bold"), ": ", (verdict.upper(), _VERDICT_STYLES.get(verdict, "")))
@@ -75,8 +80,8 @@ def _header(trace: Trace, width: int) -> Iterator[Text]:
             + " > ".join(_chain(path.steps)),
             width,
         )
-    for reason, times in Counter(trace.summary.reasons).items():
-        yield _paragraph(f"! {reason}" + (f" ({times}x)" if times > 1 else ""), width)
+    for line in headlines(trace):
+        yield _paragraph(_writable(line, glyphs), width)
 
 
 def _chain(steps: Sequence[Step]) -> Iterator[str]:
@@ -104,12 +109,13 @@ def _waterfall(trace: Trace, glyphs: Glyphs, width: int, console: Console) -> It
 
 def _line(row: Row, label: int, width: int, glyphs: Glyphs, style: Style) -> Iterator[Segment]:
     """Fit a row to the width: the label gives way, the columns never do."""
+    named = _writable(row.label, glyphs)
     if row.cells is not None:
         cells = [text.ljust(size) for text, size in zip(row.cells[:3], _CELL_WIDTHS, strict=False)]
         cells.append(row.cells[3].rjust(_CELL_WIDTHS[-1]))
-        left = " ".join([_fit(row.guide + row.label, label, glyphs), *cells])
+        left = " ".join([_fit(row.guide + named, label, glyphs), *cells])
     else:
-        left = _fit(row.guide + row.label, label + _CELLS if row.bar else width, glyphs)
+        left = _fit(row.guide + named, label + _CELLS if row.bar else width, glyphs)
     line = f"{left} {row.bar}".rstrip()
     if cell_len(line) > width:
         line = set_cell_size(line, width)
@@ -117,6 +123,11 @@ def _line(row: Row, label: int, width: int, glyphs: Glyphs, style: Style) -> Ite
     yield Segment(line[: len(row.guide)])
     yield Segment(line[len(row.guide) :], style)
     yield Segment.line()
+
+
+def _writable(text: str, glyphs: Glyphs) -> str:
+    """Write the arrows in a path of causes so that every terminal can."""
+    return text.replace(UNICODE.publishes, glyphs.publishes)
 
 
 def _fit(text: str, size: int, glyphs: Glyphs) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from antiphon.trace import waiting
 from antiphon.trace.axis import Axis
+from antiphon.trace.decisions import Hold
+from antiphon.trace.headlines import without_path
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome, TracedEvent
 from antiphon.trace.tree import Branch
-from antiphon.trace.words import percent, plain, spell
+from antiphon.trace.words import clock, percent, plain, spell
 
 _ATTEMPT_WORDS = {
     AttemptOutcome.RUNNING: "running",
@@ -18,6 +21,7 @@ _ATTEMPT_WORDS = {
     AttemptOutcome.RELEASED: "released",
     AttemptOutcome.DIED: "dead",
     AttemptOutcome.TAKEN_OVER: "taken over",
+    AttemptOutcome.HELD: "held",
     AttemptOutcome.UNKNOWN: "unknown",
 }
 
@@ -57,30 +61,54 @@ def rows(trace: Trace, tree: Iterable[Branch], axis: Axis) -> Iterator[Row]:
             continue
         label = plain(node.group) + (f" {CRITICAL}" if node.id in critical else "")
         ready = node.start if node.replay_of else by_id[node.event_id].time
-        if not node.attempts:
-            waits = None if node.outcome.is_final else trace.as_of
-            bar = axis.idle(node, ready=ready, waits_until=waits)
-            yield Row(branch.guide, label, (node.outcome.value, "", "", ""), bar)
-        for position, attempt in enumerate(node.attempts):
-            is_last = position == len(node.attempts) - 1
+        for position, turn in enumerate(turns := _turns(node)):
+            is_last = position == len(turns) - 1
             waits = trace.as_of if is_last and not node.outcome.is_final else None
-            yield Row(
-                branch.below if position else branch.guide,
-                "" if position else label,
-                (
-                    _ATTEMPT_WORDS[attempt.outcome],
-                    f"{attempt.no}",
-                    short[attempt.consumer],
-                    spell(attempt.lasted(trace.as_of)),
-                ),
-                axis.attempt(attempt, ready=ready, waits_until=waits),
-                _style(attempt),
-            )
-            ready = attempt.end or ready
-            for note in _attempt_notes(attempt, short):
+            guide = branch.below if position else branch.guide
+            name = "" if position else label
+            match turn:
+                case Attempt():
+                    cells = (
+                        _ATTEMPT_WORDS[turn.outcome],
+                        f"{turn.no}",
+                        short[turn.consumer],
+                        spell(turn.lasted(trace.as_of)),
+                    )
+                    bar = axis.attempt(turn, ready=ready, waits_until=waits)
+                    yield Row(guide, name, cells, bar, _style(turn))
+                    ready, notes = turn.end or ready, list(_attempt_notes(turn, short))
+                case Hold():
+                    cells = (StepOutcome.HELD.value, "", "", spell(turn.lasted(trace.as_of)))
+                    ended = turn.until or trace.as_of
+                    bar = axis.idle(node, ready=ready, waits_until=ended)
+                    yield Row(guide, name, cells, bar, "yellow")
+                    ready, notes = ended, [f"- {_held(turn, trace)}"]
+                case _:
+                    bar = axis.idle(node, ready=ready, waits_until=waits)
+                    yield Row(guide, name, (node.outcome.value, "", "", ""), bar)
+                    notes = []
+            for note in notes:
                 yield Row(branch.below, plain(note), style="dim")
-        for note in _step_notes(node):
+        for note in _step_notes(node, trace):
             yield Row(branch.below, plain(note), style="dim")
+
+
+def _turns(step: Step) -> Sequence[Attempt | Hold | StepOutcome]:
+    """Put attempts and holds in one order, and the outcome behind when neither tells it."""
+    turns: list[Attempt | Hold | StepOutcome] = []
+    held = list(step.holds)
+    for attempt in step.attempts:
+        # A hold that begins with the end of an attempt is what that attempt met.
+        while held and held[0].since <= attempt.start and held[0].since != attempt.end:
+            turns.append(held.pop(0))
+        turns.append(attempt)
+    turns.extend(held)
+    alone = not step.attempts and step.outcome != StepOutcome.HELD
+    return [*turns, step.outcome] if alone or step.suppression else turns
+
+
+def _held(hold: Hold, trace: Trace) -> str:
+    return f"by {hold.guard}" if hold.until else waiting.hold(hold, trace.as_of)
 
 
 def _attempt_notes(attempt: Attempt, short: Mapping[str, str]) -> Iterator[str]:
@@ -91,15 +119,18 @@ def _attempt_notes(attempt: Attempt, short: Mapping[str, str]) -> Iterator[str]:
         yield f"! {attempt.error}"
 
 
-def _step_notes(step: Step) -> Iterator[str]:
+def _step_notes(step: Step, trace: Trace) -> Iterator[str]:
     if step.replay_of:
         yield f"- delivered again, from dead letter {step.replay_of}"
     if step.outcome == StepOutcome.DUPLICATE:
         yield f"- {step.of or 'another delivery'} had done it"
     if step.outcome == StepOutcome.WAITING:
         yield f"- {step.of or 'another delivery'} holds its idempotency key"
+    if it := step.suppression:
+        opens = f", free again at {clock(it.opens, trace.as_of)}" if it.opens else ""
+        yield f"- by {it.guard}{opens}"
     if step.note:
-        yield f"- {step.note}"
+        yield f"- {without_path(step.note, trace)}"
     if step.progress and step.outcome == StepOutcome.RUNNING:
         yield f"- {percent(step.progress.fraction)} {step.progress.message}".rstrip()
 

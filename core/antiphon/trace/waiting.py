@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from antiphon.guards.scope import Scope
+from antiphon.keys import NEWS_TYPES
+from antiphon.trace.decisions import Hold
 from antiphon.trace.history import NOBODY, History
 from antiphon.trace.parts import INBOX, Outstanding, Step, StepOutcome, TracedEvent
-from antiphon.trace.words import percent, plain, spell
+from antiphon.trace.words import clock, percent, plain, spell
+
+_ENDED_BY_PEOPLE = frozenset({"pause", "storm"})
+"""Guards that do not open by themselves."""
 
 
 def outstanding(
@@ -29,7 +35,20 @@ def outstanding(
 
 def unfinished(steps: Iterable[Step]) -> tuple[str, ...]:
     """Name the deliveries that have begun and not ended: all that log lines can tell is owed."""
-    return tuple(step.id for step in steps if not step.outcome.is_final)
+    return tuple(
+        step.id for step in steps if not step.outcome.is_final and step.event_type not in NEWS_TYPES
+    )
+
+
+def hold(it: Hold, as_of: datetime) -> str:
+    """Name the guard that holds a delivery, and until when or who can end it."""
+    words = f"held by {it.guard}"
+    if it.guard.kind in _ENDED_BY_PEOPLE:
+        return f"{words}: antiphon resume {Scope(it.guard.name).option}".rstrip()
+    if it.due is not None and it.due >= as_of:
+        return f"{words} until {clock(it.due, as_of)}"
+    # It has been looked at again since, and every time it was still too early.
+    return f"{words} since {clock(it.since, as_of)}"
 
 
 def _explain(
@@ -82,6 +101,8 @@ def _standing(step: Step, as_of: datetime) -> str:
         case StepOutcome.WAITING:
             holder = step.of or "another delivery"
             return f"{holder} holds its idempotency key, next look {_due(step.due, as_of)}"
+        case StepOutcome.HELD:
+            return hold(step.holds[-1], as_of)
         case StepOutcome.RUNNING if step.attempts:
             last = step.attempts[-1]
             running = f"attempt {last.no} running on {last.consumer} for "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 _LONG_IN_SECONDS = timedelta(seconds=99.95)
 _HOUR = timedelta(hours=1)
@@ -27,6 +27,11 @@ def spell(length: timedelta) -> str:
         return f"{hours}h {rest // timedelta(minutes=1):02}m"
     days, rest = divmod(whole, _DAY)
     return f"{days}d {rest // _HOUR:02}h"
+
+
+def clock(moment: datetime, as_of: datetime) -> str:
+    """Write an instant (UTC) as the time of day, with the date unless it is that of `as_of`."""
+    return f"{moment:%H:%M:%S}" if moment.date() == as_of.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def plain(text: str) -> str:
