@@ -12,6 +12,7 @@ _GRACE_SECONDS = 2.0
 
 _LASTING = ("events:", "subscribers:", "recoveries:", "due:", "inbox:")
 _LASTING_ALONE = ("fence", "dead", "groups", "workers")
+_LASTING_GUARDS = ("pauses", "held", "escalations", "guards", "audit")
 _LASTING_WHILE_OPEN = ("recovery:", "outstanding:", "ledger:")
 
 
@@ -36,7 +37,7 @@ def immortal_keys(client: Redis, cell: str) -> list[str]:
 
 
 def _may_last(name: str, still_open: frozenset[str]) -> bool:
-    if name in _LASTING_ALONE or name.startswith(_LASTING):
+    if name in (*_LASTING_ALONE, *_LASTING_GUARDS) or name.startswith(_LASTING):
         return True
     family, _, correlation_id = name.partition(":")
     return f"{family}:" in _LASTING_WHILE_OPEN and correlation_id in still_open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from redis import Redis
 from antiphon import PermanentError, Service, Settings
 from antiphon.broker.server import EmbeddedServer
 from antiphon_events import ServiceFailed
+from guardroom import Guardroom
 from program import antiphon
 from support import until
 from witness import Witness, changed, running
@@ -158,6 +160,44 @@ async def test_a_group_the_server_lost_is_a_warning(settings: Settings, witness:
     assert grade == "warning"
     assert "the consumer group audit was registered by no handler" in says
     assert remedy.endswith("antiphon groups retire audit --force")
+
+
+async def test_guards_that_have_tripped_are_named(settings: Settings, witness: Witness) -> None:
+    """What is paused, open or waits for a person is found, each with what ends it."""
+    guards = Guardroom(witness)
+    await guards.pause("subject:api", by="anna", reason="deploy")
+    await guards.hold("pause", "subject:api")
+    await guards.breaker("payments", "open", until=30_000)
+    report = await examined(settings, 0)
+    grade, says, remedy = finding(report, "pause")
+    assert (grade, remedy) == ("warning", "antiphon resume --subject api")
+    assert says.endswith("by anna: deploy; 1 delivery is held")
+    assert finding(report, "breaker")[0] == "warning"
+    await guards.escalate("one", subject="api", reason="the budget is spent")
+    report = await examined(settings, 1)
+    grade, says, remedy = finding(report, "escalation")
+    assert says.startswith("one about api needs a person: the budget is spent (tier 2, told ")
+    assert remedy == "antiphon trace one; then antiphon ack one"
+    assert report["guards"]["unacknowledged"] == 1
+
+
+async def test_the_guards_in_force_are_told(settings: Settings, tmp_path: Path) -> None:
+    """With what a deployment changed, also for single handlers and services."""
+    config = tmp_path / "antiphon.toml"
+    config.write_text(
+        'storm = "off"\n[handlers."orders.restart"]\nbudget = "2/1h"\nrate = "off"\n'
+        '[services.orders]\nrate = "100/1m"\n'
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANTIPHON_CONFIG", str(config))
+        text = (await antiphon(settings, "doctor")).out
+        report = await examined(settings, 0)
+    told = [" ".join(line.split()) for line in text.splitlines()]
+    assert "storm brake off" in told
+    assert "relapses 3/1h, each within 10m of a success" in told
+    assert "handler orders.restart budget 2/1h, rate off" in told
+    assert "service orders rate 100/1m" in told
+    assert report["settings"]["handlers"] == {"orders.restart": {"budget": "2/1h", "rate": None}}
 
 
 async def test_a_server_that_is_not_there_is_one_line() -> None:

@@ -14,8 +14,10 @@ import antiphon
 import antiphon_events
 import log_calls
 from antiphon.broker import scripts
+from antiphon.broker.guardrows import KINDS
 from antiphon.cli.commands import ENTRY_POINT_GROUP, OURS, Commands
 from antiphon.duration import format_duration
+from antiphon.guards.quota import Quota
 from antiphon.keys import Keys
 from antiphon.ledger import Kind
 from antiphon.records import Status
@@ -30,6 +32,21 @@ PLUGGED_IN = {
     if point.group == ENTRY_POINT_GROUP
 }
 _SHARED = {"--help"}
+_FIXED = {
+    "open_recoveries", "closed_recoveries", "fence", "dead", "groups", "workers",
+    "pauses", "held", "storm", "escalations", "guards", "audit",
+}  # fmt: skip
+_GUARDS = {
+    "breaker": "<name>",
+    "budget": "<action>:<subject>",
+    "rate": "<what>",
+    "relapse": "<type>:<subject>",
+    "exclusive": "<resource>",
+}
+"""What the state of a guard is named by."""
+
+_QUEUES = ("rate", "exclusive")
+"""The guards at which deliveries wait in turn."""
 
 
 def _shape(key: str) -> str:
@@ -39,10 +56,12 @@ def _shape(key: str) -> str:
 
 def _families() -> set[str]:
     keys = Keys("cell")
-    found = {keys.open_recoveries, keys.closed_recoveries}
-    found |= {keys.fence, keys.dead, keys.groups, keys.workers}
+    found = {getattr(keys, name) for name in _FIXED}
+    found |= {keys.guard(kind, name) for kind, name in _GUARDS.items()}
+    found |= {keys.queue(kind, _GUARDS[kind]) for kind in _QUEUES}
+    found.update(keys.incident("<type>", "<subject>"))
     for name, method in inspect.getmembers(keys, inspect.ismethod):
-        if name.startswith("_") or name == "record":
+        if name.startswith("_") or name in {"record", "guard", "queue", "incident"}:
             continue
         parameters = inspect.signature(method).parameters.values()
         given = [f"<{parameter.name}>" for parameter in parameters]
@@ -53,7 +72,7 @@ def _families() -> set[str]:
 
 
 def _documented_keys() -> list[list[str]]:
-    headings = ("## Events", "## Handlers", "## Deliveries", "## Records")
+    headings = ("## Events", "## Handlers", "## Deliveries", "## Guards", "## Records")
     return [row for heading in headings for row in rows(section("reference/keys.md", heading))]
 
 
@@ -65,9 +84,12 @@ def test_every_family_of_keys_is_listed() -> None:
 def test_fixed_keys_are_all_counted() -> None:
     """A key without a parameter is an attribute, and none of them is forgotten here."""
     texts = {name for name in Keys.__slots__ if isinstance(getattr(Keys("cell"), name), str)}
-    assert texts - {"cell", "prefix"} == {
-        "open_recoveries", "closed_recoveries", "fence", "dead", "groups", "workers",
-    }  # fmt: skip
+    assert texts - {"cell", "prefix"} == _FIXED
+
+
+def test_every_kind_of_guard_is_named() -> None:
+    """A guard that can be reset has its key in the table."""
+    assert set(_GUARDS) == set(KINDS)
 
 
 def test_scripts_named_as_writers_exist() -> None:
@@ -142,17 +164,18 @@ def test_every_argument_is_shown(name: str) -> None:
 
 
 def _default(name: str) -> str:
-    field = Settings.model_fields[name]
-    if field.default_factory is not None:
+    if name == "claim_every":
         return "half the lease"
     value = getattr(Settings(), name)
     match value:
-        case None:
+        case None | {}:
             return "none"
         case bool():
             return str(value).lower()
-        case int() | str():
+        case int() | str() | Quota():
             return str(value)
+        case tuple():
+            return ",".join(map(format_duration, value))
         case _:
             return format_duration(value)
 

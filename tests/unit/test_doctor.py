@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from antiphon.census import Census, GroupCensus, Place, StreamCensus
-from antiphon.doctor import Facts, Finding, Grade, OpenRecoveries, Report, Server
+from antiphon.doctor import Facts, Finding, Grade, OpenRecoveries, Report, Server, limits
+from antiphon.guards.scope import Scope
+from antiphon.guards.state import (
+    RELAPSE_GUARD,
+    BreakerState,
+    Escalation,
+    GuardState,
+    Held,
+    Pause,
+    Window,
+)
+from antiphon.settings import Settings
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -60,7 +71,13 @@ def report(
     **facts: Any,
 ) -> Report:
     census = Census(taken=NOW, groups=(group,) if group else (), streams=(stream,))
-    known = {"settings": {}, "dead_letters": 0, "recoveries": OpenRecoveries(count=0), **facts}
+    known = {
+        "settings": {},
+        "dead_letters": 0,
+        "recoveries": OpenRecoveries(count=0),
+        "guards": GuardState(taken=NOW),
+        **facts,
+    }
     return Report.on(Facts(cell="antiphon", server=server, census=census, **known))
 
 
@@ -73,7 +90,8 @@ def test_a_sound_cell_has_no_findings_but_good_ones() -> None:
     found = report()
     assert found.grade is Grade.OK
     assert bad(found) == []
-    assert {finding.about for finding in found.findings} >= {"server", "orders.restart", "streams"}
+    looked_at = {finding.about for finding in found.findings}
+    assert looked_at >= {"server", "orders.restart", "streams", "guards"}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +200,117 @@ def test_a_recovery_that_waits_for_a_group_nobody_registered_is_a_problem() -> N
     [finding] = bad(report(recoveries=waits))
     assert (finding.grade, finding.about) == (Grade.PROBLEM, "orders.gone")
     assert finding.remedy.endswith("antiphon groups retire orders.gone")
+
+
+PAUSE = Pause(scope=Scope("subject:api"), by="anna", since=NOW - HOUR, reason="deploy")
+BREAKER = BreakerState(
+    name="payments",
+    state="open",
+    failures=5,
+    fail_max=5,
+    reset_timeout=timedelta(minutes=1),
+    opened=NOW,
+    until=NOW + timedelta(seconds=30),
+    probe="",
+)
+BUDGET = Window(
+    kind="budget", name="restart:api", limit=3, window=HOUR, used=3, opens=NOW + HOUR / 2
+)
+ESCALATION = Escalation(
+    correlation_id="one", subject="api", reason="it loops", tier=1, since=NOW, next=NOW + HOUR
+)
+
+
+def held(guard: str, name: str) -> Held:
+    return Held(guard=guard, name=name, count=1, since=NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "grade", "says"),
+    [
+        (
+            {"pauses": (PAUSE,), "held": (held("pause", "subject:api"), held("pause", "*"))},
+            Grade.WARNING,
+            "the subject api for 1h 00m, by anna: deploy; 1 delivery is held",
+        ),
+        (
+            {"pauses": (replace(PAUSE, by=RELAPSE_GUARD, since=None, reason=""),)},
+            Grade.PROBLEM,
+            "the subject api, by relapse guard; 0 deliveries are held",
+        ),
+        (
+            {"breakers": (BREAKER,), "held": (held("breaker", "payments"),)},
+            Grade.WARNING,
+            "payments is open; the next probe may start in 30.0 s; 1 delivery is held",
+        ),
+        (
+            {"breakers": (replace(BREAKER, until=NOW),)},
+            Grade.WARNING,
+            "payments is open; the next delivery probes; 0 deliveries are held",
+        ),
+        (
+            {"breakers": (replace(BREAKER, state="half-open"),)},
+            Grade.WARNING,
+            "payments is half-open; one delivery probes; 0 deliveries are held",
+        ),
+        (
+            {"windows": (BUDGET,)},
+            Grade.WARNING,
+            "restart:api: 3 of 3 attempts within 1h are used; there is room in 30m 00s",
+        ),
+        (
+            {"escalations": (ESCALATION,), "unacknowledged": 1},
+            Grade.PROBLEM,
+            "one about api needs a person: it loops (tier 1, told 0 ms ago, the next in 1h 00m)",
+        ),
+    ],
+)
+def test_a_guard_that_holds_something_up_is_a_finding(
+    state: dict[str, Any], grade: Grade, says: str
+) -> None:
+    """What a person paused or frees itself is a warning; what waits for a person a problem."""
+    [finding] = bad(report(guards=GuardState(taken=NOW, **state)))
+    assert (finding.grade, finding.says) == (grade, says)
+    assert finding.remedy
+
+
+def test_a_guard_that_only_counts_is_no_finding() -> None:
+    """Closed breakers, budgets with room and full rates are guards at their work."""
+    windows = (replace(BUDGET, used=2, opens=None), replace(BUDGET, kind="rate"))
+    state = GuardState(taken=NOW, breakers=(replace(BREAKER, state="closed"),), windows=windows)
+    assert bad(report(guards=state)) == []
+
+
+def test_many_escalations_are_named_in_part_and_counted() -> None:
+    """A storm of them must not hide everything else."""
+    state = GuardState(taken=NOW, escalations=(ESCALATION,) * 50, unacknowledged=80)
+    *named, rest = bad(report(guards=state))
+    assert len(named) == 5
+    assert rest.says == "75 more that nobody has acknowledged"
+
+
+def test_the_guards_settings_are_told_in_words() -> None:
+    """What is off is said too, and of a handler or service only what differs."""
+    assert dict(limits(Settings().model_dump(mode="json"))) == {
+        "same failure again": "joins the open recovery",
+        "oldest failure": "1h",
+        "recovery": "16 hops, 256 events, 3 runs per handler and subject",
+        "rate of the cell": "off",
+        "relapses": "3/1h, each within 10m of a success",
+        "storm brake": "50/1m subjects",
+        "escalation": "tier 1 at once, tier 2 after 15m, tier 3 after 30m",
+    }
+    given = {
+        **Settings(max_age=None, hold=None, storm=None, coalesce=False).model_dump(mode="json"),
+        "handlers": {"orders.restart": {"budget": "2/1h", "rate": None}, "orders.page": {}},
+        "services": {"orders": {"rate": "100/1m"}},
+    }
+    told = dict(limits(given))
+    assert (told["oldest failure"], told["relapses"], told["storm brake"]) == ("off",) * 3
+    assert told["same failure again"] == "on its own"
+    assert told["handler orders.restart"] == "budget 2/1h, rate off"
+    assert told["handler orders.page"] == "as the code says"
+    assert told["service orders"] == "rate 100/1m"
 
 
 def test_the_worst_finding_grades_the_report() -> None:

@@ -73,4 +73,5 @@ def onset(settings: Settings) -> str:
     first = milliseconds(s.escalate_after[0]) if s.escalate_after else "never"
     hold_ms = milliseconds(s.hold) if s.hold else 0
     storm = f"{s.storm.limit} {milliseconds(s.storm.per)}" if s.storm else "0 0"
-    return f"{hold_ms} {s.relapses.limit} {milliseconds(s.relapses.per)} {storm} {first}"
+    relapses = f"{s.relapses.limit} {milliseconds(s.relapses.per)}"
+    return f"{hold_ms} {relapses} {storm} {first} {int(s.coalesce)}"

@@ -102,16 +102,17 @@ class Onset:
     name: str
     limit: int
     value: int
-    what: str
-    """The recovery it relapsed from, or what is said to people."""
+    why: str
     told: bool
     """Whether the guard tripped, and people were told now."""
+    of: str
+    """The recovery whose success did not hold; empty otherwise."""
 
     @classmethod
     def read(cls, row: list[Any]) -> Onset:
         """Read one piece of news as `incident.lua` gives it."""
-        guard, name, limit, value, what, told = row
-        return cls(_text(guard), _text(name), limit, value, _text(what), bool(told))
+        guard, name, limit, value, why, told, of = row
+        return cls(_text(guard), _text(name), limit, value, _text(why), bool(told), _text(of))
 
 
 Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed | Joins

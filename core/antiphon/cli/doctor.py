@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor(*, json: JsonOption = False, url: UrlOption = None, cell: CellOption = None) -> None:
-    """Examine the server, the handlers and the recoveries of a cell; changes nothing.
+    """Examine the server, the handlers, the recoveries and the guards of a cell; changes nothing.
 
     Ends with status 1 when something is lost or held up until somebody acts.
     """
@@ -43,7 +43,7 @@ def _draw(report: Report) -> None:
     from rich.table import Table  # noqa: PLC0415  as above
     from rich.text import Text  # noqa: PLC0415
 
-    from antiphon.doctor import Grade  # noqa: PLC0415
+    from antiphon.doctor import GUARD_SETTINGS, Grade, limits  # noqa: PLC0415
     from antiphon.trace.words import plain  # noqa: PLC0415
 
     colours = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "bold red"}
@@ -58,8 +58,17 @@ def _draw(report: Report) -> None:
     facts, screen = report.facts, console()
     screen.print(Text(f"The cell {facts.cell} at {plain(facts.server.url)}\n"))
     screen.print(rows)
-    given = {name: value for name, value in facts.settings.items() if value is not None}
+    screen.print(Text("\nGuards by the settings of this command:"))
+    guards = Table(box=None, pad_edge=False, show_header=False)
+    for name, says in limits(facts.settings):
+        guards.add_row(Text(plain(name)), Text(plain(says)))
+    screen.print(guards)
+    given = {
+        name: value
+        for name, value in facts.settings.items()
+        if value is not None and name not in GUARD_SETTINGS
+    }
     settings = ", ".join(f"{name} {value}" for name, value in given.items())
-    screen.print(Text(f"\nSettings of this command: {plain(settings)}"))
+    screen.print(Text(f"\nIts other settings: {plain(settings)}"))
     problems, warnings = report.count(Grade.PROBLEM), report.count(Grade.WARNING)
     screen.print(Text(f"Problems: {problems}, warnings: {warnings}."))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from antiphon.census import Census
+from antiphon.guards.state import GuardState
 from antiphon.instants import iso
 
 
@@ -77,6 +78,7 @@ class Facts:
     census: Census
     dead_letters: int
     recoveries: OpenRecoveries
+    guards: GuardState
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts for JSON: stable keys, ISO instants, durations in milliseconds."""
@@ -95,5 +97,6 @@ class Facts:
                 "about": recoveries.about,
                 "waits_for": list(recoveries.waits_for),
             },
+            "guards": self.guards.to_dict(),
             "settings": dict(self.settings),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.doctor import groups, recoveries, server, streams
+from antiphon.doctor import groups, guards, recoveries, server, streams
 from antiphon.doctor.facts import Facts
 from antiphon.doctor.finding import Finding, Grade
 
@@ -27,6 +27,7 @@ class Report:
                 *groups.examine(facts),
                 *streams.examine(facts),
                 *recoveries.examine(facts),
+                *guards.examine(facts),
             ),
         )
 

@@ -35,12 +35,12 @@ local function admitted()
   if need > 0 then arrive(need) end
   visited(not key.mine)
   local previous = take()
-  held_before = redis.call('ZREM', KEYS[15], member) == 1
-  if held_before then redis.call('HDEL', KEYS[26], delivery) end
+  redis.call('ZREM', KEYS[15], member)
   each(function(guard, k, a) guard.spend(k, a, key.token) end)
   note('started', 'group', ARGV[3], 'event', ARGV[8], 'type', ARGV[6], 'subject', ARGV[7], 'entry',
     ARGV[4], 'attempt', key.attempts, 'consumer', ARGV[5], 'token', key.token, 'from', previous)
   return run(previous)
 end
 local reply = admitted()
+if held and reply[1] ~= 7 then redis.call('HDEL', KEYS[26], delivery) end
 return #news > 0 and {10, reply, unpack(news)} or reply

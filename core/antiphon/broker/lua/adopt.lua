@@ -41,7 +41,7 @@ local function adopt()
   end
   if begins then
     if string.sub(redis.call('GET', KEYS[22]) or '', 1, 1) == '@' then return 'closed' end
-    local other = joinable(16, ARGV[13])
+    local other = joinable(16, ARGV[12], ARGV[13])
     if other then return 'joins', other end
   end
   if not adopted and not flag('i') and (not status or not flag('r')) then

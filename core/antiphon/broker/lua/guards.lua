@@ -2,7 +2,7 @@
 -- KEYS[27...] and ARGV[22...] for each guard: its keys; the name of its kind, and its arguments.
 -- A guard has `check`, which writes nothing and returns nil or a refusal: limit, value, and either
 -- the instant to look again (`due`) or why the delivery is given up; `spend`; and maybe `hold`.
-local guards, held_before = {}, false -- whether the delivery was put off before
+local guards = {}
 
 local LISTED = 604800000 -- how long a guard is listed beyond its window, ms
 

@@ -2,16 +2,19 @@
 -- `k` is the first of seven keys: pauses hash, escalations zset, guards zset, incident string,
 -- relapses zset, storm zset, published marker string.
 
--- The recovery a failure may join, unless the caller has found it closed: `prior` begins with it.
-local function joinable(k, prior)
+-- `spec` holds hold, relapses, their window, storm, its window, time to the second tier, and
+-- whether failures join at all, 1 or 0; `prior` is '' or: closed ms, verdict, recovery.
+
+-- The recovery a failure may join, unless the caller has looked at it and goes its own way.
+local function joinable(k, spec, prior)
   local other = redis.call('GET', KEYS[k + 3])
-  if other and other ~= ARGV[1] and other ~= string.match(prior, '^%d+ %a* (.*)$') then
-    return other
-  end
+  local known = string.match(prior, '^%d+ %a* (.*)$')
+  if not other or other == ARGV[1] or other == known then return nil end
+  if known and string.sub(spec, -1) == '0' then return nil end
+  return other
 end
 
--- A failure has opened this recovery. `spec` holds hold, relapses, their window, storm, its window,
--- time to the second tier; `prior` is '' or: closed ms, verdict, recovery.
+-- A failure has opened this recovery.
 local function begin(k, kind, subject, spec, prior)
   local hold, limit, window, storm, minute, tier = string.match(spec,
     '(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)')

@@ -14,10 +14,6 @@ local function limited(first)
   if ARGV[20] == '' then return nil end
   local scopes = {'*', 'service:' .. ARGV[21], 'subject:' .. ARGV[7], 'storm'}
   local pauses = redis.call('HMGET', KEYS[16], unpack(scopes))
-  for i = 1, 3 do
-    if pauses[i] then return hold('pause', scopes[i], 0, 0, now + 60000) end
-  end
-  if flag('n') or flag('i') then return nil end
   local max_age, max_hops, max_events, max_visits =
     string.match(ARGV[20], '(%d+) (%d+) (%d+) (%d+)')
   local halted, parked, events, seen =
@@ -26,10 +22,16 @@ local function limited(first)
   max_age, max_hops = tonumber(max_age), tonumber(max_hops)
   events, max_events = tonumber(events or 0), tonumber(max_events)
   seen, max_visits = tonumber(seen or 0), tonumber(max_visits)
-  if halted then
+  local outside = flag('n') or flag('i') -- news, or a person's wish: no part of what may run away
+  if halted and not outside then
     return suppress('halt', 'recovery',
       {limit = 0, value = 0, why = 'the recovery was halted before', once = false})
-  elseif first and max_age > 0 and flag('f') and age > max_age then
+  end
+  for i = 1, 3 do
+    if pauses[i] then return hold('pause', scopes[i], 0, 0, now + 60000) end
+  end
+  if outside then return nil end
+  if first and max_age > 0 and flag('f') and age > max_age then
     return suppress('staleness', ARGV[6] .. ':' .. ARGV[7], {limit = max_age, value = age,
       why = 'the failure is older than what is acted on; check the subject by hand'})
   elseif hops > max_hops then

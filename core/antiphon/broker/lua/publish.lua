@@ -14,7 +14,7 @@ local prior = redis.call('GET', KEYS[21])
 if prior and string.sub(prior, 1, 1) == '@' then return {string.sub(prior, 2), 3} end
 if prior then return {prior, 0} end
 local begins = ARGV[9] ~= '' and redis.call('EXISTS', KEYS[1]) == 0
-local other = begins and joinable(15, ARGV[10])
+local other = begins and joinable(15, ARGV[9], ARGV[10])
 if other then return {other, 2} end
 local groups = subscribers(13, 14)
 local entry = redis.call('XADD', KEYS[12], '*', 'recorded', '1', unpack(ARGV, 11))

@@ -9,8 +9,10 @@ function guards.rate.check(k, a)
   local limit, window = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
   local ahead = 0
   if redis.call('EXISTS', KEYS[k + 1]) == 1 then
-    local mine = redis.call('ZSCORE', KEYS[k + 1], delivery)
-    ahead = redis.call('ZCOUNT', KEYS[k + 1], now - PATIENCE, mine and '(' .. mine or '+inf')
+    -- By rank: of two promised the same instant, after one came late, the older entry goes first.
+    local place = redis.call('ZRANK', KEYS[k + 1], delivery) or redis.call('ZCARD', KEYS[k + 1])
+    local lost = redis.call('ZCOUNT', KEYS[k + 1], '-inf', '(' .. now - PATIENCE)
+    ahead = math.max(0, place - lost)
   end
   local at, used = slot(k, limit, window, ahead)
   if at > now then return {limit = limit, value = used, due = at} end
@@ -18,7 +20,7 @@ end
 
 function guards.rate.spend(k, a, token)
   local news = use(k, tonumber(ARGV[a + 1]), ARGV[a + 2], token)
-  if held_before then redis.call('ZREM', KEYS[k + 1], delivery) end
+  if held then redis.call('ZREM', KEYS[k + 1], delivery) end
   index('rate', a, ARGV[a + 1], ARGV[a + 2], news or token % 64 == 0)
 end
 

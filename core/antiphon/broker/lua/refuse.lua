@@ -1,11 +1,11 @@
 -- What becomes of a delivery that may not run now, or not at all. Included after idempotency.lua.
 -- KEYS[26] held deliveries   hash, delivery -> guard|name|since ms
+local held = redis.call('HGET', KEYS[26], delivery)
 
 -- Look again at `due`. The row is written when the hold begins, not each time it is looked at.
 local function hold(guard, name, limit, value, due)
   redis.call('ZADD', KEYS[15], due, member)
-  local before = redis.call('HGET', KEYS[26], delivery)
-  local fresh = string.match(before or '', '^(.*)|%d+$') ~= guard .. '|' .. name
+  local fresh = string.match(held or '', '^(.*)|%d+$') ~= guard .. '|' .. name
   if key.mine then -- attempts are counted however long the hold
     redis.call('PEXPIRE', KEYS[23], math.max(0, due - now) + ARGV[11])
   end
@@ -27,10 +27,9 @@ local function suppress(guard, name, no)
   local tell = no.once
   if tell == nil then tell = redis.call('HSETNX', KEYS[1], 'told:' .. guard .. name, now) == 1 end
   if tell then
-    escalate(17, string.match(ARGV[12], '%S+$'), {guard = guard, name = name, limit = no.limit,
+    escalate(17, string.match(ARGV[12], '(%S+) %d$'), {guard = guard, name = name, limit = no.limit,
       value = no.value, why = no.why, tier = 1, tried = no.tried})
   end
-  redis.call('HDEL', KEYS[26], delivery)
   acknowledge()
   return {8, guard, name, tonumber(no.limit), tonumber(no.value), no.opens or 0, no.why, settle(),
     tell and 1 or 0, no.path or ''}

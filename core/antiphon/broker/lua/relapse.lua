@@ -6,13 +6,13 @@ local function relapse(k, name, other, limit, window, tier)
   redis.call('PEXPIRE', KEYS[k + 4], window)
   redis.call('ZADD', KEYS[k + 2], now + window, 'relapse|' .. name .. '|' .. limit .. '|' .. window)
   local count, told = redis.call('ZCARD', KEYS[k + 4]), 0
+  local why = name .. ': ' .. count .. ' times a successful recovery did not hold'
   redis.call('HSET', KEYS[1], 'relapse_of', other)
   note('relapsed', 'of', other, 'value', count, 'limit', limit, 'within', window)
   if count >= tonumber(limit) then
     told = trip(k, string.gsub(name, '^[^:]*', 'subject'), 'relapse guard', tier, {
       guard = 'relapse', name = name, limit = limit, value = count, tier = 1,
-      tried = redis.call('ZRANGE', KEYS[k + 4], 0, -1), why = name .. ': ' .. count
-        .. ' times a successful recovery did not hold; the subject is in human hands'})
+      tried = redis.call('ZRANGE', KEYS[k + 4], 0, -1), why = why})
   end
-  news[#news + 1] = {'relapse', name, tonumber(limit), count, other, told}
+  news[#news + 1] = {'relapse', name, tonumber(limit), count, why, told, other}
 end

@@ -11,5 +11,5 @@ local function weather(k, subject, storm, minute, tier)
   local why = count .. ' subjects fail at once: new recoveries are parked until they are released'
   local told = trip(k, 'storm', 'storm brake', tier, {guard = 'storm', name = 'storm',
     limit = storm, value = count, why = why, tier = 1})
-  news[#news + 1] = {'storm', 'storm', tonumber(storm), count, why, told}
+  news[#news + 1] = {'storm', 'storm', tonumber(storm), count, why, told, ''}
 end
