@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 
+from antiphon.broker.circuits import Circuits
 from antiphon.broker.session import Session
 from antiphon.duties.attendance import Attendance
 from antiphon.duties.auditor import Auditor
 from antiphon.duties.claimer import Claimer
+from antiphon.duties.escalator import Escalator
 from antiphon.duties.heartbeat import Heartbeat
 from antiphon.duties.janitor import Janitor
 from antiphon.duties.loop import Duty, Loop
 from antiphon.duties.sentry import Sentry
 from antiphon.duties.timers import Timers
 from antiphon.executor import Executor, Invoke
+from antiphon.guards.policy import check
 from antiphon.handler import Handler
 from antiphon.inflight import InFlight
 from antiphon.post import Post
@@ -66,6 +69,7 @@ class Worker:
             if self._session is None:
                 self._session = await self._open()
             session = self._session
+        check(handler, session.settings)
         executor = Executor(
             handler,
             invoke,
@@ -75,8 +79,12 @@ class Worker:
                 session.calls,
                 session.gatherer,
                 self._wake,
+                session.rouser,
                 max_payload_bytes=session.settings.max_payload_bytes,
             ),
+            incidents=session.incidents,
+            wake=self._wake,
+            circuits=Circuits(session.gatherer, session.keys, session.settings),
             consumer=session.consumer,
             max_payload_bytes=session.settings.max_payload_bytes,
         )
@@ -116,6 +124,7 @@ class Worker:
         duties: list[Duty] = [
             Heartbeat(session, self._in_flight),
             Auditor(session),
+            Escalator(session),
             Janitor(session),
             sentry,
         ]

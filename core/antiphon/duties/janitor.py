@@ -35,10 +35,10 @@ class Janitor:
             for stream in group.streams(keys).values():
                 await self._forget_consumers(group, stream)
         await self._trim(groups)
+        now_ms = await self._session.now_ms()
         kept_ms = milliseconds(self._session.settings.record_retention)
-        await client.zremrangebyscore(
-            keys.closed_recoveries, "-inf", await self._session.now_ms() - kept_ms
-        )
+        await client.zremrangebyscore(keys.closed_recoveries, "-inf", now_ms - kept_ms)
+        await client.zremrangebyscore(keys.guards, "-inf", now_ms)
 
     async def _forget_consumers(self, group: Group, stream: str) -> None:
         client, gatherer = self._session.client, self._session.gatherer
