@@ -47,12 +47,9 @@ def say_onset(onset: Onset, log: Any) -> None:
     """Say what a guard noticed when a failure opened a recovery."""
     decided(onset.guard, "escalated" if onset.told else "noticed")
     if onset.guard == "relapse":
-        log.warning("recovery.relapsed", of=onset.what, value=onset.value, limit=onset.limit)
+        log.warning("recovery.relapsed", of=onset.of, value=onset.value, limit=onset.limit)
     if onset.told:
-        reason = onset.what
-        if onset.guard == "relapse":
-            reason = f"{onset.value} times a successful recovery did not hold"
-        log.error("recovery.escalated", guard=onset.guard, name=onset.name, reason=reason, tier=1)
+        log.error("recovery.escalated", guard=onset.guard, name=onset.name, reason=onset.why, tier=1)
 
 
 def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:

@@ -26,7 +26,7 @@ from antiphon.records import Records
 from antiphon.trace import StepOutcome, Trace
 from antiphon_events import ServiceDegraded, ServiceFailed, ServiceRestarted
 from support import until
-from witness import Witness, running
+from witness import Witness, changed, running
 
 LOGGED_RECOVERY = Path(__file__).parents[1] / "logged_recovery.py"
 
@@ -126,7 +126,7 @@ async def test_recoveries_are_listed_by_status_subject_and_time(
 
 async def test_long_lists_are_read_page_by_page(settings: Settings, witness: Witness) -> None:
     """More recoveries than fit in one round trip are all there, each once."""
-    service = Service("probe", settings=settings)
+    service = Service("probe", settings=changed(settings, coalesce=False))
     receipts = await asyncio.gather(
         *(service.publish(ServiceDegraded(subject="many")) for _ in range(250))
     )

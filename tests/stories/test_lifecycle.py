@@ -7,7 +7,7 @@ import asyncio
 from antiphon import PermanentError, Recovery, Service, Settings
 from antiphon_events import RecoveryCompleted, RecoveryFailed, ServiceFailed, ServiceRecovered
 from support import until
-from witness import Witness, rows, running
+from witness import Witness, changed, rows, running
 
 
 async def test_a_handler_hears_of_success(settings: Settings, witness: Witness) -> None:
@@ -58,7 +58,7 @@ async def test_a_handler_hears_of_failure(settings: Settings, witness: Witness) 
 
 async def test_a_recovery_cannot_feed_on_its_own_end(settings: Settings, witness: Witness) -> None:
     """A handler whose answer to the closing reopens the recovery goes round sixteen times."""
-    ops = Service("ops", settings=settings)
+    ops = Service("ops", settings=changed(settings, max_hops=100))
 
     @ops.on(ServiceFailed)
     async def restart(failed: ServiceFailed) -> None: ...
