@@ -23,6 +23,7 @@ from antiphon.broker.replies import (
 )
 from antiphon.delivery import INBOX, Delivery
 from antiphon.handler import Handler
+from antiphon_events import Failure
 
 UNHEARD = "?"
 Member = tuple[str, str, str]
@@ -175,7 +176,14 @@ class Model:
         recovery = self.recoveries.get(d.envelope.correlation_id)
         awaited = bool(recovery and member_of(d) in recovery.outstanding)
         self._acknowledge(d)
+        if recovery and awaited and not recovery.outstanding and self._declined(d, recovery):
+            recovery.unanswered += 1
         return recovery.settle() if recovery else "", awaited
+
+    def _declined(self, d: Delivery, recovery: RecoveryModel) -> bool:
+        """Whether a failure was all there was, and nobody did anything about it."""
+        some = recovery.done + recovery.dead + recovery.unanswered + recovery.unjoined
+        return issubclass(d.handler.kinds[d.type], Failure) and not some
 
     def standing(self, grip: Grip) -> Settlement | None:
         """Why its holder cannot settle a delivery, or None when it can."""

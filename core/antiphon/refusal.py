@@ -49,7 +49,9 @@ def say_onset(onset: Onset, log: Any) -> None:
     if onset.guard == "relapse":
         log.warning("recovery.relapsed", of=onset.of, value=onset.value, limit=onset.limit)
     if onset.told:
-        log.error("recovery.escalated", guard=onset.guard, name=onset.name, reason=onset.why, tier=1)
+        log.error(
+            "recovery.escalated", guard=onset.guard, name=onset.name, reason=onset.why, tier=1
+        )
 
 
 def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:

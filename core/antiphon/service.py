@@ -81,6 +81,7 @@ class Service:
     @cached_property
     def broker(self) -> Broker:
         """The FastStream broker whose subscribers the handlers are."""
+        self._check_settings()
         broker = self._given_broker or new_broker(self.settings)
         for handler in self._handlers.values():
             subscribe(handler, self.worker, broker, Keys(self.settings.cell))
@@ -169,6 +170,16 @@ class Service:
             return function
 
         return register
+
+    def _check_settings(self) -> None:
+        """Refuse settings for a handler this service does not have."""
+        for group in self.settings.handlers:
+            service, _, name = group.partition(".")
+            if service == self.name and name not in self._handlers:
+                raise ConfigurationError(
+                    f"handlers.{group} (ANTIPHON_HANDLERS): {self.name} has no handler {name!r}; "
+                    f"it has: {', '.join(self._handlers) or 'none'}"
+                )
 
     async def publish(self, event: Event) -> Receipt:
         """Publish an event in this service's name; see `Publisher.publish`."""

@@ -240,6 +240,12 @@ class Settings(BaseSettings):
                 f"key_retention {format_duration(self.key_retention)}: a delivery would be "
                 "claimed after its idempotency key was forgotten"
             )
+        if self.hold is not None and self.hold >= self.record_retention:
+            raise ValueError(
+                f"hold {format_duration(self.hold)} must be shorter than record_retention "
+                f"{format_duration(self.record_retention)}: a relapse would find the recovery it "
+                "relapsed from forgotten"
+            )
         return self
 
     @classmethod

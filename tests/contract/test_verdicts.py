@@ -63,6 +63,17 @@ async def test_the_verdict_follows_from_how_the_work_ended(
     assert (await work.summary(sent))["verdict"] == verdict
 
 
+async def test_a_failure_that_every_handler_declines_is_unanswered(work: ScriptedCell) -> None:
+    """Nothing was done about it, so the recovery failed and says so."""
+    await work.deploy(RESTORE, PAGE)
+    sent = await work.publish(FAILED)
+    for h in (RESTORE, PAGE):
+        await work.skip(await work.read_one(h))
+    data = await closing(work, sent)
+    assert (data.type, data.unanswered) == ("recovery.failed", 1)
+    assert data.reasons == ["service.failed about orders-db: every handler declined it"]
+
+
 async def test_reasons_may_hold_any_text(work: ScriptedCell) -> None:
     """Quotes, backslashes, slashes and other alphabets come through the closing event intact."""
     strange = 'a "quoted" \\ back/slash žluťoučký 数据库 %d %s'

@@ -38,7 +38,7 @@ async def test_a_predicate_looks_inside(settings: Settings, witness: Witness) ->
 
     async with running(ops):
         declined = await ops.publish(ServiceFailed(subject="api", reason="disk full"))
-        record = await witness.closed(declined.correlation_id)
+        record = await witness.closed(declined.correlation_id, verdict="failed")
         assert (len(rows(record, "skipped")), record.summary.done) == (1, 0)
         wanted = await ops.publish(ServiceFailed(subject="api", reason="out of memory"))
         record = await witness.closed(wanted.correlation_id)

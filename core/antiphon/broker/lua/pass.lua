@@ -12,4 +12,11 @@ if awaited == 1 then
   note('skipped', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4])
 end
 acknowledge()
+if awaited == 1 and flag('f') and redis.call('EXISTS', KEYS[2]) == 0 then
+  for _, count in ipairs(redis.call('HMGET', KEYS[1], 'done', 'dead', 'unanswered', 'unjoined',
+    'suppressed')) do
+    if count and count ~= '0' then return {1, settle(), awaited, unpack(news)} end
+  end -- a failure, and nobody did anything about it
+  blame('unanswered', ARGV[4], ARGV[6] .. ' about ' .. ARGV[7] .. ': every handler declined it')
+end
 return {1, settle(), awaited, unpack(news)}
