@@ -12,7 +12,7 @@ from antiphon import PermanentError, Publisher, Recovery, Service, Settings
 from antiphon.broker.server import EmbeddedServer
 from antiphon_events import CacheWarmed, DatabaseRestored, ServiceFailed
 from support import until
-from witness import Witness, rows, running
+from witness import Witness, changed, rows, running
 
 GROUP, TYPE = "orders.restore", "service.failed"
 
@@ -135,6 +135,7 @@ async def test_the_dead_stay_dead(settings: Settings, witness: Witness) -> None:
 
 async def test_scripts_are_loaded_again(settings: Settings, witness: Witness) -> None:
     """SCRIPT FLUSH under load costs a round trip: no call fails, none is done twice."""
+    settings = changed(settings, storm="1000/1m")  # so many subjects are what the brake is for
     orders = Orders(settings)
     subjects = [f"db-{number}" for number in range(100)]
     async with Publisher(settings) as publisher, running(orders.service):

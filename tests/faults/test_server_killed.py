@@ -64,6 +64,7 @@ async def test_nothing_acknowledged_is_lost(
     server: EmbeddedServer, settings: Settings, witness: Witness
 ) -> None:
     """With appendfsync always a crash costs time only; workers go on by themselves."""
+    settings = changed(settings, storm="1000/1m")  # so many subjects are what the brake is for
     events = [ServiceFailed(subject=f"db-{number}") for number in range(60)]
     acknowledged = []
     async with running(_orders(settings)), Publisher(settings) as publisher:
