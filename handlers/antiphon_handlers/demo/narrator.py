@@ -9,8 +9,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from antiphon.trace import AttemptOutcome, Step, Trace
+from antiphon.cli.guardlist import draw
+from antiphon.guards.state import GuardState
+from antiphon.trace import Trace
 from antiphon.trace.picture import Picture
+from antiphon_handlers.demo.facts import Fact, facts
 
 
 class Narrator(Protocol):
@@ -27,6 +30,9 @@ class Narrator(Protocol):
 
     def conclude(self, trace: Trace) -> None:
         """Show the recovery as a whole, once it is over."""
+
+    def guards(self, state: GuardState) -> None:
+        """Show what the guards know, as ``antiphon guards`` does."""
 
 
 class Silent:
@@ -46,13 +52,16 @@ class Silent:
     def conclude(self, trace: Trace) -> None:
         """Tell nothing."""
 
+    def guards(self, state: GuardState) -> None:
+        """Tell nothing."""
+
 
 class Lines:
     """One line per fact, each told once, for pipes and logs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: set[str] = set()
+        self._told: set[Fact] = set()
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -68,12 +77,17 @@ class Lines:
         for fact in facts(trace):
             if fact not in self._told:
                 self._told.add(fact)
-                self.say(f"  {fact}")
+                self.say(f"  {fact.words}")
 
     def conclude(self, trace: Trace) -> None:
         """Print the whole trace."""
         self._console.print()
         self._console.print(Picture(trace))
+
+    def guards(self, state: GuardState) -> None:
+        """Print the tables."""
+        self._console.print()
+        draw(state)
 
 
 class Terminal(Lines):
@@ -99,22 +113,3 @@ class Terminal(Lines):
         """Draw the trace as it is now."""
         if self._live is not None:
             self._live.update(Picture(trace), refresh=True)
-
-
-def facts(trace: Trace) -> Iterator[str]:
-    """Say what a trace holds, one line each, in words that do not change once true."""
-    for event in trace.events:
-        yield f"{event.type} about {event.subject}, from {event.by or 'outside'}"
-    for step in trace.steps:
-        yield from _step_facts(step)
-
-
-def _step_facts(step: Step) -> Iterator[str]:
-    for attempt in step.attempts:
-        again = f", attempt {attempt.no}" if attempt.no > 1 else ""
-        yield f"{step.group} started{again} on {attempt.consumer}"
-        if attempt.outcome is AttemptOutcome.TAKEN_OVER:
-            yield f"{step.group} fell silent on {attempt.consumer}; its lease ran out"
-        elif attempt.outcome is not AttemptOutcome.RUNNING:
-            error = f": {attempt.error}" if attempt.error else ""
-            yield f"{step.group} {attempt.outcome.value}{again}{error}"

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from antiphon.trace import Step, Trace
+
+
+class Report(Protocol):
+    """What any of the demos found out."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended as it should."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+
+    def epilogue(self) -> Iterator[str]:
+        """Say how it ended, line by line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,14 @@ class Result:
             "earlier_order": {"kept": self.earlier_order_kept},
             "logs": {"from_logs_agrees": self.logs_agree},
         }
+
+    def epilogue(self) -> Iterator[str]:
+        """Say how it ended."""
+        agreed = "tell the same story" if self.logs_agree else "do NOT tell the same story"
+        yield f"The log files alone {agreed} as the record."
+        yield f"Order {self.order['id']} was placed on the reopened front page."
+        kept = "is still there" if self.earlier_order_kept else "is LOST"
+        yield f"The order placed before the failure {kept}."
 
 
 def agree(trace: Trace, logs: Iterable[Path]) -> bool:

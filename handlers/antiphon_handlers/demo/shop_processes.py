@@ -8,9 +8,20 @@ from antiphon_handlers.demo.directory import NotRunning, Role, ShopDirectory
 from antiphon_handlers.demo.shop.lifeline import OWNER_VARIABLE
 from antiphon_handlers.process import ManagedProcess
 
+SHOP = ("antiphon_handlers.demo.shop",)
 
-def shop_process(shop: ShopDirectory, role: Role, *, owner: str | None) -> ManagedProcess:
-    """Describe the process of a role; it ends with its owner, whose pid this is, if any."""
+
+def shop_process(
+    shop: ShopDirectory, role: Role, *, owner: str | None, program: tuple[str, ...] = SHOP
+) -> ManagedProcess:
+    """Describe the process of a role.
+
+    Args:
+        shop: the directory it lives in.
+        role: what it serves.
+        owner: the pid of the process it ends with, if any.
+        program: the module to run, and what it is told before its role.
+    """
 
     def ready_url(pid: int) -> str | None:
         try:
@@ -20,7 +31,7 @@ def shop_process(shop: ShopDirectory, role: Role, *, owner: str | None) -> Manag
 
     return ManagedProcess(
         command=(
-            *(sys.executable, "-m", "antiphon_handlers.demo.shop"),
+            *(sys.executable, "-m", *program),
             *(role, "--dir", str(shop.path)),
         ),
         cwd=shop.path,

@@ -1,27 +1,24 @@
-"""The stage: the shop, the workers beside it and the probe, set up and struck again."""
+"""The stage: processes, the workers beside them and a probe, set up and struck again."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import signal
-from datetime import timedelta
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from antiphon import AntiphonError, Settings
 from antiphon.settings import ENV_PREFIX
 from antiphon_handlers.demo.children import Children
-from antiphon_handlers.demo.directory import DIRECTORY_VARIABLE, ROLES, Role, ShopDirectory
-from antiphon_handlers.demo.shop import orders_db
+from antiphon_handlers.demo.directory import DIRECTORY_VARIABLE, Role, ShopDirectory
+from antiphon_handlers.demo.house import DemoFailed
 from antiphon_handlers.demo.shop.lifeline import OWNER_VARIABLE
-from antiphon_handlers.demo.shop_processes import shop_process
-from antiphon_handlers.http_verdict import open_client, request
 from antiphon_handlers.process import ManagedProcess
 from antiphon_handlers.readiness import wait_until_ready
-from antiphon_handlers.sqlite_file import copy
 
-ORDERS = 250
-PAGE_BYTES = 4096
+OPENS_WITHIN_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.1
 PROBE_EVERY = "200ms"
 LEASE = "2s"
 DRAIN = "1s"
@@ -30,66 +27,77 @@ LISTENING = b'"handler.listening"'
 
 
 class Stage:
-    """Everything that runs, apart from the Redis server."""
+    """Everything that runs, apart from the Redis server; use it as a context manager.
 
-    def __init__(self, shop: ShopDirectory, settings: Settings) -> None:
+    Args:
+        shop: the directory all of it lives in.
+        settings: the cell all of it works in.
+        processes: what is served, in the order in which it can start.
+        workers: what recovers it: the service that ``antiphon run`` is given, by role.
+    """
+
+    def __init__(
+        self,
+        shop: ShopDirectory,
+        settings: Settings,
+        *,
+        processes: Mapping[Role, ManagedProcess],
+        workers: Mapping[Role, str],
+    ) -> None:
         self.shop = shop
-        self.children = Children(
-            shop.logs,
-            {
-                f"{ENV_PREFIX}REDIS_URL": settings.redis_url or "",
-                f"{ENV_PREFIX}CELL": settings.cell,
-                f"{ENV_PREFIX}LEASE": LEASE,
-                f"{ENV_PREFIX}DRAIN": DRAIN,
-                f"{ENV_PREFIX}LOG_FORMAT": "json",
-                DIRECTORY_VARIABLE: str(shop.path),
-                OWNER_VARIABLE: str(os.getpid()),
-            },
-        )
+        self.processes = processes
+        self.environment = {
+            f"{ENV_PREFIX}REDIS_URL": settings.redis_url or "",
+            f"{ENV_PREFIX}CELL": settings.cell,
+            f"{ENV_PREFIX}LEASE": LEASE,
+            f"{ENV_PREFIX}DRAIN": DRAIN,
+            f"{ENV_PREFIX}LOG_FORMAT": "json",
+            DIRECTORY_VARIABLE: str(shop.path),
+            OWNER_VARIABLE: str(os.getpid()),
+        }
+        self.children = Children(shop.logs, self.environment)
+        self._workers = workers
 
-    def prepare(self) -> None:
-        """Make the directory, with a real database in it."""
+    def __enter__(self) -> Self:
         self.shop.logs.mkdir(parents=True, exist_ok=True)
-        orders_db.create(self.shop.database, orders=ORDERS)
+        return self
 
-    def back_up(self) -> None:
-        """Back the database up while it is used, as a nightly job would."""
-        self.shop.backup.parent.mkdir(exist_ok=True)
-        copy(
-            self.shop.database,
-            self.shop.backup,
-            pages_per_step=-1,
-            pause=timedelta(0),
-            on_step=lambda _: None,
-        )
+    def __exit__(self, *_: object) -> None:
+        self.strike()
 
-    async def open_shop(self) -> None:
-        """Start the four processes of the shop, each when what it needs is ready."""
-        for role in ROLES:
-            process = self._process(role)
-            with process.locked() as lock:
-                record = process.start(lock)
-            await wait_until_ready(process, record)
+    async def open(self) -> None:
+        """Start the workers, and each process when what it needs is ready.
 
-    def start_workers(self) -> None:
-        """Start one worker beside each process of the shop."""
-        for role in ROLES:
-            self.start_worker(role)
+        Raises:
+            DemoFailed: they did not all start in time.
+        """
+        try:
+            async with asyncio.timeout(OPENS_WITHIN_SECONDS):
+                for role in self._workers:
+                    self.start_worker(role)
+                for process in self.processes.values():
+                    with process.locked() as lock:
+                        record = process.start(lock)
+                    await wait_until_ready(process, record)
+                while not self._workers_listen():
+                    self.check_children()
+                    await asyncio.sleep(LOOK_EVERY_SECONDS)
+        except TimeoutError:
+            raise DemoFailed(f"the shop did not open within {OPENS_WITHIN_SECONDS:g} s") from None
 
     def start_worker(self, role: Role) -> int:
         """Start the worker of one service, as its process manager would."""
-        service = f"antiphon_handlers.demo.services:{role.replace('-', '_')}"
-        return self.children.start(role, "-m", "antiphon", "run", service)
-
-    def workers_listen(self) -> bool:
-        """Whether every worker has said that its handler reads."""
-        return all(LISTENING in self.children.log(role).read_bytes() for role in ROLES)
+        return self.children.start(role, "-m", "antiphon", "run", self._workers[role])
 
     def replace_worker(self, role: Role) -> int:
         """Kill a worker with SIGKILL and start another, and return the pid that was killed."""
         killed = self.children.kill(role)
         self.start_worker(role)
         return killed
+
+    def _workers_listen(self) -> bool:
+        """Whether every worker has said that its handler reads."""
+        return all(LISTENING in self.children.log(role).read_bytes() for role in self._workers)
 
     def check_children(self) -> None:
         """Refuse to go on without a worker or the probe.
@@ -102,55 +110,29 @@ class Stage:
                 f"{name} ended by itself with status {status}: see {self.children.log(name)}"
             )
 
-    def start_probe(self) -> None:
-        """Start watching the database."""
+    def start_probe(self, role: Role, *, failures: int) -> None:
+        """Start watching a process; so many bad checks in a row are a failure."""
         self.children.start(
             "probe",
-            *("-m", "antiphon", "probe", f"{self.shop.url('orders-db')}/health"),
-            *("--subject", "orders-db", "--every", PROBE_EVERY, "--failures", "3", "--json"),
+            *("-m", "antiphon", "probe", f"{self.shop.url(role)}/health"),
+            *("--subject", role, "--every", PROBE_EVERY, "--failures", str(failures), "--json"),
         )
-
-    def break_database(self) -> int:
-        """Overwrite pages of the database file, and kill the process that serves it."""
-        with self.shop.database.open("r+b") as file:
-            file.seek(PAGE_BYTES)
-            file.write(os.urandom(8 * PAGE_BYTES))
-        pid = self.pids()["serving"]["orders-db"]
-        os.kill(pid, signal.SIGKILL)
-        return pid
-
-    async def read_order(self, order_id: int) -> dict[str, Any]:
-        """Look an order up, as the shop's own pages would."""
-        async with open_client(self.shop.url("orders-api")) as api:
-            found: dict[str, Any] = await request(api, "GET", f"/orders/{order_id}")
-        return found
-
-    async def place_order(self) -> dict[str, Any]:
-        """Order something on the front page."""
-        order = {"item": "lyre", "quantity": 1, "note": "placed by the demo"}
-        async with open_client(self.shop.url("web")) as front:
-            placed: dict[str, Any] = await request(front, "POST", "/order", json=order)
-        return placed
 
     def pids(self) -> dict[str, dict[str, int]]:
         """Who serves each role now, and who works beside it."""
-        records = {role: self._process(role).record() for role in ROLES}
+        records = {role: process.record() for role, process in self.processes.items()}
         return {
             "serving": {role: record.pid for role, record in records.items() if record is not None},
-            "working": {role: self.children.pid(role) for role in ROLES},
+            "working": {role: self.children.pid(role) for role in self._workers},
         }
 
     def logs(self) -> list[Path]:
         """The log of every worker, and of the probe."""
-        return [self.children.log(name) for name in (*ROLES, "probe")]
-
-    def _process(self, role: Role) -> ManagedProcess:
-        return shop_process(self.shop, role, owner=str(os.getpid()))
+        return [self.children.log(name) for name in (*self._workers, "probe")]
 
     def strike(self) -> None:
         """End everything, the workers first: they would bring the shop back."""
         self.children.stop()
-        for role in ROLES:
-            process = self._process(role)
+        for process in self.processes.values():
             with process.locked():
                 process.stop()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from antiphon_handlers.demo.directory import ROLES, NotRunning, Role, ShopDirectory
-from antiphon_handlers.demo.shop import lifeline
-from antiphon_handlers.demo.shop.http_server import Application, serve
+from antiphon_handlers.demo.shop.http_server import Application
+from antiphon_handlers.demo.shop.opening import in_background, open_for_business
 from antiphon_handlers.demo.shop.orders_api import OrdersApi
 from antiphon_handlers.demo.shop.orders_cache import OrdersCache
 from antiphon_handlers.demo.shop.orders_db import OrdersDb
@@ -31,22 +27,7 @@ def main() -> None:
         application = _application(arguments.role, shop)
     except (NotRunning, UpstreamFailed) as error:
         sys.exit(f"{arguments.role} cannot start: {error}")
-    if owner := os.environ.get(lifeline.OWNER_VARIABLE):
-        _in_background(lambda: lifeline.hold(int(owner)))
-    with serve(application, port=_former_port(arguments.role, shop)) as server:
-        url = f"http://127.0.0.1:{server.server_port}"
-        shop.announce(arguments.role, pid=os.getpid(), url=url)
-        sys.stdout.write(f"{arguments.role} serves on {url}\n")
-        sys.stdout.flush()
-        server.serve_forever()
-
-
-def _former_port(role: Role, shop: ShopDirectory) -> int | None:
-    """Where the role was served before: a restart keeps its address, as a probe expects."""
-    try:
-        return urlsplit(shop.url(role)).port
-    except NotRunning:
-        return None
+    open_for_business(arguments.role, application, shop)
 
 
 def _application(role: Role, shop: ShopDirectory) -> Application:
@@ -59,12 +40,8 @@ def _application(role: Role, shop: ShopDirectory) -> Application:
             return OrdersApi(database=shop.url("orders-db"), cache=shop.url("orders-cache"))
         case "web":
             web = Web(shop)
-            _in_background(web.watch)
+            in_background(web.watch)
             return web
-
-
-def _in_background(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True).start()
 
 
 if __name__ == "__main__":
