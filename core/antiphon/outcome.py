@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from antiphon.errors import Held, PermanentError, Superseded, TransientError
@@ -29,6 +29,7 @@ class Retrying:
     error: str
     ended: Ended = "failure"
     """What the failure means for the handler's breaker."""
+    cause: BaseException | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Dead:
     error: str
     ended: Ended = "cancelled"
     """What the failure means for the handler's breaker."""
+    cause: BaseException | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,11 @@ def judge(
         return Deferred(error.retry_after, text, error.guard, error.name, error.limit, error.value)
     ended = breaker.ended(error) if breaker else "failure"
     if isinstance(error, PermanentError) or failures + 1 >= retry.attempts:
-        return Dead(text, ended)
+        return Dead(text, ended, error)
     asked = error.retry_after if isinstance(error, TransientError) else None
-    return Retrying(retry.delay(failures + 1, chance) if asked is None else asked, text, ended)
+    return Retrying(
+        retry.delay(failures + 1, chance) if asked is None else asked, text, ended, error
+    )
 
 
 def crashed_too_often(*, attempt: int, failures: int) -> bool:

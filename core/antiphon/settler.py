@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from antiphon.broker.calls import Calls, Lease, Outgoing
-from antiphon.broker.faults import SERVER_ERRORS, ScriptFailed
+from antiphon.broker.circuits import Circuits
+from antiphon.broker.faults import ScriptFailed
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import Committed, settlement
-from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery
 from antiphon.duration import milliseconds
 from antiphon.errors import PermanentError
+from antiphon.guards.breaker import Ended
 from antiphon.outcome import (
     Abandoned,
     Dead,
@@ -43,7 +44,7 @@ class Settler:
         calls: Calls,
         gatherer: Gatherer,
         wake: Wake,
-        rouser: Rouser,
+        circuits: Circuits,
         *,
         max_payload_bytes: int,
     ) -> None:
@@ -51,7 +52,7 @@ class Settler:
         self._calls = calls
         self._gatherer = gatherer
         self._wake = wake
-        self._rouser = rouser
+        self._circuits = circuits
         self._chance = random.Random()  # noqa: S311 - jitter, not secrets
         self._log = get_logger()
 
@@ -77,25 +78,25 @@ class Settler:
         match outcome:
             case Done(events):
                 await self._commit(lease, events, ms)
-            case Retrying(delay, error, ended):
+            case Retrying(delay, error, ended, cause):
                 delay_ms = milliseconds(delay)
                 call = self._calls.postpone(lease, ms, delay_ms=delay_ms, error=error, ended=ended)
-                if done := await self._run(call, lease, error if ended == "failure" else None):
+                if done := await self._run(call, lease.delivery, ended, cause):
                     due_ms = int(done.detail[0]) if done.detail else None
                     self._wake(delay.total_seconds())
                     self._log.warning(
                         "delivery.retried", duration_ms=ms, error=error, due_ms=due_ms
                     )
-            case Dead(error, ended):
+            case Dead(error, ended, cause):
                 call = self._calls.bury(lease, ms, error, ended)
-                if done := await self._run(call, lease, error if ended == "failure" else None):
+                if done := await self._run(call, lease.delivery, ended, cause):
                     dead = done.detail[0] if done.detail else None
                     self._log.error("delivery.died", duration_ms=ms, error=error, dead_entry=dead)
                     self.say_closed(done.verdict)
             case Deferred():
                 await self._defer(lease, outcome, ms)
             case Released():
-                if await self._run(self._calls.release(lease, ms), lease):
+                if await self._run(self._calls.release(lease, ms), lease.delivery, "cancelled"):
                     self._log.info("delivery.released", duration_ms=ms)
             case Abandoned():
                 self._log.warning("delivery.refused", duration_ms=ms, reason="the lease was lost")
@@ -103,7 +104,7 @@ class Settler:
                 assert_never(outcome)
 
     async def _defer(self, lease: Lease, held: Deferred, ms: int) -> None:
-        if done := await self._run(self._calls.defer(lease, ms, held), lease):
+        if done := await self._run(self._calls.defer(lease, ms, held), lease.delivery, "cancelled"):
             self._wake(held.delay.total_seconds())
             decided(held.guard, "held")
             self._log.info(
@@ -124,7 +125,8 @@ class Settler:
             if len(out.data) > self._max_payload_bytes:
                 await self._write(lease, Dead(describe(self._too_large(out))), ms)
                 return
-        if done := await self._run(self._calls.commit(lease, ms, outgoing), lease):
+        call = self._calls.commit(lease, ms, outgoing)
+        if done := await self._run(call, lease.delivery, "success"):
             published = [
                 {"id": o.id, "type": o.type, "subject": o.subject, "entry": entry}
                 for o, entry in zip((o.envelope for o in outgoing), done.detail, strict=False)
@@ -138,32 +140,18 @@ class Settler:
             f"{self._max_payload_bytes:,} are allowed"
         )
 
-    async def _run(self, call: Call, lease: Lease, error: str | None = None) -> Committed | None:
+    async def _run(
+        self, call: Call, d: Delivery, ended: Ended, cause: BaseException | None = None
+    ) -> Committed | None:
         reply = settlement(await self._gatherer.run(call))
         if isinstance(reply, Committed):
-            await self._settle_guards(lease.delivery, reply, error)
+            if d.circuit and (breaker := d.handler.guards.breaker) is not None:
+                await self._circuits.after(breaker, d.circuit, reply.change, ended, cause)
+            if reply.heir:
+                await self._circuits.rouse(reply.heir)
             return reply
         self._log.warning("delivery.refused", reason="the lease was lost before the commit")
         return None
-
-    async def _settle_guards(self, delivery: Delivery, done: Committed, error: str | None) -> None:
-        """Tell of a breaker that changed, and rouse those who waited for what is free now."""
-        breaker = delivery.handler.guards.breaker
-        if breaker is not None and delivery.circuit:
-            breaker.tell(delivery.circuit, done.change, Exception(error) if error else None)
-        try:
-            if done.change:
-                before, _, after = done.change.partition(">")
-                self._log.warning(
-                    "breaker.changed", breaker=delivery.circuit, before=before, after=after
-                )
-                if after == "closed":
-                    await self._rouser.everyone("breaker", delivery.circuit)
-            if done.heir:
-                await self._rouser.rouse(done.heir)
-        except SERVER_ERRORS as error_:
-            # Whoever is not roused looks again by itself, a little later.
-            self._log.info("delivery.not_roused", error=str(error_))
 
     def say_closed(self, verdict: str) -> None:
         """Log that the recovery is over, when it is."""

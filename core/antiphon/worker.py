@@ -70,6 +70,7 @@ class Worker:
                 self._session = await self._open()
             session = self._session
         check(handler, session.settings)
+        circuits = Circuits(session.gatherer, session.keys, session.settings, session.rouser)
         executor = Executor(
             handler,
             invoke,
@@ -79,12 +80,12 @@ class Worker:
                 session.calls,
                 session.gatherer,
                 self._wake,
-                session.rouser,
+                circuits,
                 max_payload_bytes=session.settings.max_payload_bytes,
             ),
             incidents=session.incidents,
             wake=self._wake,
-            circuits=Circuits(session.gatherer, session.keys, session.settings),
+            circuits=circuits,
             consumer=session.consumer,
             max_payload_bytes=session.settings.max_payload_bytes,
         )

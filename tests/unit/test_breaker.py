@@ -54,9 +54,10 @@ def test_listeners_hear_what_the_server_decided() -> None:
     """Listeners of pybreaker work as they are, with states that follow the shared one."""
     listener = Listener()
     breaker = Breaker("db", listeners=[listener])
-    breaker.tell("db", "", None)
-    breaker.tell("db", "closed>open", ConnectionError("gone"))
-    breaker.tell("db", "half-open>closed", None)
+    breaker.tell("db", "", "success")
+    breaker.tell("db", "", "cancelled", asyncio.CancelledError())
+    breaker.tell("db", "closed>open", "failure", ConnectionError("gone"))
+    breaker.tell("db", "half-open>closed", "success")
     assert listener.heard == [
         ("db", "success"),
         ("db", "failure", "gone"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
+from antiphon.broker.faults import SERVER_ERRORS
 from antiphon.broker.gather import Gatherer
+from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call, script
 from antiphon.duration import milliseconds
-from antiphon.guards.breaker import Breaker, CircuitOpen
+from antiphon.guards.breaker import Breaker, CircuitOpen, Ended
 from antiphon.keys import Keys
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
@@ -20,8 +22,9 @@ from antiphon.telemetry.metrics import decided
 class Circuits:
     """Guards calls by breakers that all replicas share."""
 
-    def __init__(self, gatherer: Gatherer, keys: Keys, settings: Settings) -> None:
+    def __init__(self, gatherer: Gatherer, keys: Keys, settings: Settings, rouser: Rouser) -> None:
         self._gatherer = gatherer
+        self._rouser = rouser
         self._keys = keys
         self._lease_ms = milliseconds(settings.lease)
         self._count = itertools.count(1)
@@ -76,8 +79,32 @@ class Circuits:
         )
         call = Call(script("leave"), (self._keys.guard("breaker", name),), args)
         change = (await self._gatherer.run(call)).decode()
-        if ended != "cancelled":
-            breaker.tell(name, change, error if ended == "failure" else None)
-        if change:
-            before, _, after = change.partition(">")
-            self._log.warning("breaker.changed", breaker=name, before=before, after=after)
+        await self.after(breaker, name, change, ended, error)
+
+    async def after(
+        self,
+        breaker: Breaker,
+        name: str,
+        change: str,
+        ended: Ended,
+        error: BaseException | None,
+    ) -> None:
+        """Tell of a call that ended, and rouse whom a closed circuit held."""
+        breaker.tell(name, change, ended, error)
+        if not change:
+            return
+        before, _, after = change.partition(">")
+        self._log.warning("breaker.changed", breaker=name, before=before, after=after)
+        if after == "closed":
+            await self._rouse(self._rouser.everyone("breaker", name))
+
+    async def rouse(self, delivery: str) -> None:
+        """Have a delivery looked at again that was held."""
+        await self._rouse(self._rouser.rouse(delivery))
+
+    async def _rouse(self, rousing: Awaitable[int]) -> None:
+        try:
+            await rousing
+        except SERVER_ERRORS as error:
+            # Whoever is not roused looks again by itself, a little later.
+            self._log.info("delivery.not_roused", error=str(error))

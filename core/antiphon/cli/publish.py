@@ -114,7 +114,7 @@ async def _verdict(settings: Settings, receipt: Receipt, *, quiet: bool) -> str:
 
     async with opened(settings) as client:
         rows = follow(client, Keys(settings.cell), receipt.correlation_id)
-        seen = False
+        seen = receipt.coalesced  # it joined a recovery that was open, and has no rows of its own
         async for row in rows:
             # A recovery that is joined may have closed before: only what follows our event counts.
             seen = seen or row.text("event") == receipt.event_id
@@ -140,6 +140,7 @@ def _say(receipt: Receipt, verdict: str | None, *, as_json: bool) -> None:
             "correlation_id": receipt.correlation_id,
             "event_id": receipt.event_id,
             "entry_id": receipt.entry_id,
+            "coalesced": receipt.coalesced,
         }
         typer.echo(json.dumps(known if verdict is None else {**known, "verdict": verdict}))
     elif verdict is None:

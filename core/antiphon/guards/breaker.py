@@ -87,13 +87,15 @@ class Breaker:
             return "cancelled"
         return "failure" if self._circuit(self.name or "").is_system_error(error) else "success"
 
-    def tell(self, name: str, change: str, error: BaseException | None) -> None:
+    def tell(
+        self, name: str, change: str, ended: Ended, error: BaseException | None = None
+    ) -> None:
         """Tell the listeners how a call ended, and of a change such as ``closed>open``."""
         circuit = self._circuit(name)
         for listener in circuit.listeners:
-            if error is None:
+            if ended == "success":
                 listener.success(circuit)
-            else:
+            elif ended == "failure" and error is not None:
                 listener.failure(circuit, error)
         for state in change.split(">") if change else ():
             if circuit.current_state != state:
