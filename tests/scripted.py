@@ -16,7 +16,7 @@ from antiphon.broker.claims import Claims
 from antiphon.broker.deadletters import DeadLetters
 from antiphon.broker.errand import Errand
 from antiphon.broker.groups import group_of, register
-from antiphon.broker.replies import Admission, Joins, Run, Settlement, admission, settlement
+from antiphon.broker.replies import JOINS, Admission, Run, Settlement, admission, settlement
 from antiphon.broker.scripts import Argument, Call, script
 from antiphon.deadletter import Choice, DeadLetter
 from antiphon.delivery import INBOX, Delivery, receive
@@ -171,10 +171,11 @@ class ScriptedCell:
         self, d: Delivery, consumer: str = ALICE, *, owner: str = "", payload: bytes = b""
     ) -> Admission:
         owner, calls = owner or self.owner(consumer), self.calls(consumer)
-        admitted, _ = admission(await self.run(calls.admit(d, owner, payload)))
-        if isinstance(admitted, Joins):
-            over = f"0  {admitted.recovery}"
-            admitted, _ = admission(await self.run(calls.admit(d, owner, payload, over)))
+        reply = await self.run(calls.admit(d, owner, payload))
+        if reply[0] == JOINS:
+            over = f"0  {reply[1].decode()}"
+            reply = await self.run(calls.admit(d, owner, payload, over))
+        admitted, _ = admission(reply)
         return admitted
 
     async def lease(self, d: Delivery, consumer: str = ALICE, *, payload: bytes = b"") -> Lease:
@@ -195,7 +196,7 @@ class ScriptedCell:
 
     async def skip(self, d: Delivery, consumer: str = ALICE) -> list[Any]:
         reply: list[Any] = await self.run(self.calls(consumer).skip(d))
-        if reply[0] == 9:
+        if reply[0] == JOINS:
             reply = await self.run(self.calls(consumer).skip(d, f"0  {reply[1].decode()}"))
         return reply
 

@@ -6,16 +6,18 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 import orjson
 
 from antiphon.broker.calls import Calls, Lease
 from antiphon.broker.circuits import Circuits
 from antiphon.broker.gather import Gatherer
-from antiphon.broker.incidents import Incidents
-from antiphon.broker.replies import Admission, Joins, OnHold, Onset, Run, admission
+from antiphon.broker.incidents import Again, Counted, Incidents, Over
+from antiphon.broker.replies import JOINS, Admission, OnHold, Onset, Run, admission
+from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
 from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, TransientError
@@ -28,9 +30,6 @@ from antiphon.refusal import say_onset, say_refusal
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Event
-
-_JOINS = 9
-"""What `pass.lua` answers for a failure that should join an open recovery."""
 
 Invoke = Callable[[Event | Joined, Recovery, Delivery], Awaitable[object]]
 """Calls a handler's function, directly or through FastStream."""
@@ -76,16 +75,14 @@ class Executor:
             return
         owner = f"{self._consumer}#{next(self._count)}"
         kept = _kept(delivery, fields) if self.handler.join else b""
-        over = ""
-        while True:
-            call = self._calls.admit(delivery, owner, kept, over)
-            admitted, onsets = admission(await self._gatherer.run(call))
-            self._say_onsets(delivery, onsets)
-            if not isinstance(admitted, Joins):
-                break
-            over = await self._join(delivery, admitted.recovery)
-            if not over:
-                return
+        asked = await self._ask(
+            delivery, lambda over: self._calls.admit(delivery, owner, kept, over)
+        )
+        if asked is None:
+            return
+        call, reply = asked
+        admitted, onsets = admission(reply)
+        self._say_onsets(delivery, onsets)
         if isinstance(admitted, Run):
             lease = Lease(
                 delivery, owner, admitted.attempt, admitted.failures, admitted.token, call.keys
@@ -106,16 +103,11 @@ class Executor:
 
     async def _pass(self, delivery: Delivery) -> None:
         """Let a delivery go that the handler does not want."""
-        over = ""
-        while True:
-            call = self._calls.skip(delivery, over)
-            mine, verdict, awaited, *news = await self._gatherer.run(call)
-            self._say_onsets(delivery, [Onset.read(row) for row in news])
-            if mine != _JOINS:
-                break
-            over = await self._join(delivery, verdict.decode())
-            if not over:
-                return
+        asked = await self._ask(delivery, lambda over: self._calls.skip(delivery, over))
+        if asked is None:
+            return
+        _, verdict, awaited, *news = asked[1]
+        self._say_onsets(delivery, [Onset.read(row) for row in news])
         if awaited:
             self._log.info("delivery.skipped", **self._log_fields(delivery))
         if verdict:
@@ -123,8 +115,35 @@ class Executor:
                 "recovery.closed", verdict=verdict.decode(), **self._log_fields(delivery)
             )
 
-    async def _join(self, delivery: Delivery, recovery: str) -> str:
-        return await self._incidents.join(recovery, delivery.envelope, delivery.type, delivery)
+    async def _ask(
+        self, delivery: Delivery, call: Callable[[str], Call]
+    ) -> tuple[Call, list[Any]] | None:
+        """Ask the server what becomes of a delivery, in whichever recovery it belongs to.
+
+        Returns the call that was answered, and its reply; None when the delivery was a failure that
+        is counted in an open recovery, and is over.
+        """
+        root, over = delivery.envelope, ""
+        while True:
+            asked = call(over)
+            reply = await self._gatherer.run(asked)
+            if reply[0] != JOINS:
+                return asked, reply
+            _, name, there = reply
+            recovery = name.decode()
+            joining = (
+                Again()
+                if there
+                else await self._incidents.join(recovery, root, delivery.type, delivery)
+            )
+            match joining:
+                case Counted():
+                    return None
+                case Again():
+                    within = replace(root, correlation_id=recovery)
+                    delivery.belongs_to(within, joined=True)
+                case Over(over):
+                    delivery.belongs_to(root, joined=False)
 
     def _receive(
         self, stream: str, label: str, entry_id: str, fields: Mapping[bytes, bytes]

@@ -9,7 +9,6 @@ from antiphon.broker.replies import (
     Arrived,
     Closed,
     Duplicate,
-    Joins,
     NotOurs,
     OnHold,
     Onset,
@@ -35,7 +34,7 @@ def say_refusal(why: Admission, key: str, log: Any) -> None:
             _say_held(why, log)
         case Suppressed():
             _say_suppressed(why, log)
-        case Run() | Joins():
+        case Run():
             raise AssertionError(why)
         case _:
             assert_never(why)

@@ -253,6 +253,8 @@ def _flags(d: Delivery) -> str:
         flags += "n"
     if kind is not None and issubclass(kind, Failure):
         flags += "fo" if begins(d.envelope) else "f"
+    if d.joined:
+        flags += "a"
     return flags + "i" if d.label == INBOX else flags
 
 
@@ -269,9 +271,21 @@ def publish_call(
     *,
     failure: bool,
     over: str = "",
+    again: bool = False,
 ) -> Call:
-    """Publish one event from outside a handler."""
+    """Publish one event from outside a handler.
+
+    Args:
+        keys: of the cell.
+        settings: of the publisher.
+        envelope: the event's.
+        data: its data, as JSON.
+        failure: whether it is one.
+        over: what is known of an earlier recovery of the same incident; see `Incidents`.
+        again: whether it is to be acted on within an open recovery that it did not open.
+    """
     e = envelope
+    first = onset(settings) if failure and begins(e) else ""
     return Call(
         script("publish"),
         (
@@ -291,7 +305,7 @@ def publish_call(
             e.id,
             e.causation_id or "",
             int(failure),
-            onset(settings) if failure and begins(e) else "",
+            "again" if again else first,
             over,
             *e.to_fields(data),
         ),

@@ -87,13 +87,6 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
-class Joins:
-    """A failure that should join an open recovery instead of opening one."""
-
-    recovery: str
-
-
-@dataclass(frozen=True, slots=True)
 class Onset:
     """What a guard noticed when a failure opened a recovery."""
 
@@ -115,7 +108,7 @@ class Onset:
         return cls(_text(guard), _text(name), limit, value, _text(why), bool(told), _text(of))
 
 
-Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed | Joins
+Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +168,9 @@ def _suppressed(*reply: Any) -> Suppressed:
     )
 
 
+JOINS = 9
+"""What `admit.lua` and `pass.lua` answer first when a failure should join another recovery."""
+
 _BEGUN = 10
 """The reply is the second value, and the rest is news of a recovery that was opened."""
 
@@ -187,7 +183,6 @@ _ADMISSIONS: dict[int, Callable[..., Admission]] = {
     6: lambda have, need, verdict: Arrived(have, need, verdict.decode()),
     7: _on_hold,
     8: _suppressed,
-    9: lambda recovery: Joins(recovery.decode()),
 }
 """What each first number of the reply means, given the rest of it."""
 

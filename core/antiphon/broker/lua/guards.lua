@@ -34,7 +34,7 @@ local function ask()
       if guard.hold then guard.hold(k, a, no.due) end
       return hold(kind, name, no.limit, no.value, no.due)
     end
-    no.once = not guard.first or guard.first(k)
+    if guard.first then no.once = guard.first(k) end
     return suppress(kind, name, no)
   end)
 end

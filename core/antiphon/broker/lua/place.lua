@@ -1,0 +1,21 @@
+-- The delivery that is looked at. Included after incident.lua.
+-- KEYS[12] stream   KEYS[15] due zset of the group
+-- ARGV[3] group     ARGV[4] entry id    ARGV[5] consumer       ARGV[6] event type
+-- ARGV[10] flags: r recorded, n news of a recovery, f failure, o it opens a recovery of its own,
+--   a it is to be acted on within this open recovery, i read from the inbox
+local function flag(letter) return string.find(ARGV[10], letter, 1, true) ~= nil end
+
+local member = (flag('i') and 'inbox' or ARGV[6]) .. '|' .. ARGV[4]
+local delivery = member .. '|' .. ARGV[3]
+
+-- Is the entry still pending with this consumer?
+local function ours()
+  local p = redis.call('XPENDING', KEYS[12], ARGV[3], ARGV[4], ARGV[4], 1)
+  return p[1] and p[1][2] == ARGV[5]
+end
+
+local function acknowledge()
+  redis.call('XACK', KEYS[12], ARGV[3], ARGV[4])
+  redis.call('ZREM', KEYS[15], member)
+  redis.call('SREM', KEYS[2], delivery)
+end
