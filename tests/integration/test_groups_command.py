@@ -21,7 +21,7 @@ GONE = "orders.restart"
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """A lease so short that a worker counts as gone at once."""
-    return changed(settings, lease="200ms")
+    return changed(settings, lease="200ms", coalesce=False)
 
 
 def orders(settings: Settings, *, renamed: bool = False) -> Service:

@@ -21,6 +21,7 @@ async def test_one_works_and_the_other_waits(
     settings: Settings, witness: Witness, *, dies: bool
 ) -> None:
     """The second waits until the first is through; then it is a duplicate, or takes its place."""
+    settings = changed(settings, coalesce=False)  # two recoveries of one incident
     orders = Service("orders", settings=settings)
     may_end = asyncio.Event()
     ran: list[str] = []
@@ -54,6 +55,7 @@ async def test_one_works_and_the_other_waits(
 
 async def test_a_retry_keeps_the_key(settings: Settings, witness: Witness) -> None:
     """Between two attempts the work is still the first delivery's: the second goes on waiting."""
+    settings = changed(settings, coalesce=False)  # two recoveries of one incident
     orders = Service("orders", settings=settings)
     ran: list[tuple[str, int]] = []
     asked = asyncio.Event()

@@ -180,7 +180,7 @@ async def test_the_tutorial_works(reader: Reader) -> None:
 def _hold_keys_to_their_documentation(client: Any) -> None:
     """Every key that is there is one that is documented, of its type and with its lifetime."""
     documented = []
-    for heading in ("## Events", "## Handlers", "## Deliveries", "## Records"):
+    for heading in ("## Events", "## Handlers", "## Deliveries", "## Guards", "## Records"):
         for key, kind, lifetime, *_ in rows(section("reference/keys.md", heading)):
             pattern = re.escape(code(key)[0].replace("{cell}", "{antiphon}"))
             documented.append((re.sub(r"<[^>]+>", ".+", pattern), kind, lifetime))
