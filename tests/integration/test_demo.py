@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from antiphon_handlers.demo.directory import DIRECTORY_VARIABLE
+from staged import running_in, start_demo
 from support import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -39,30 +35,8 @@ def occupied(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def running_in(directory: Path) -> list[psutil.Process]:
-    """Find every process of a shop: its roles, workers, probe and server, however detached."""
-    return [process for process in psutil.process_iter() if _belongs(process, str(directory))]
-
-
-def _belongs(process: psutil.Process, directory: str) -> bool:
-    try:
-        told = process.environ().get(DIRECTORY_VARIABLE) == directory
-        words = " ".join(process.cmdline())
-        return process.pid != os.getpid() and (told or directory in words)
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return False
-
-
-async def start(shop: Path, *options: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "antiphon", "demo", "--keep", str(shop), *options),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
 async def run(shop: Path, *options: str) -> dict[str, Any]:
-    process = await start(shop, "--json", *options)
+    process = await start_demo(shop, "--json", *options)
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     result: dict[str, Any] = json.loads(out)
@@ -105,7 +79,7 @@ async def test_a_worker_killed_in_the_middle_is_replaced_and_its_step_finished(s
 
 async def test_without_json_it_tells_the_story(shop: Path) -> None:
     """Plain output names the damage, the steps, the verdict and the order placed at the end."""
-    process = await start(shop)
+    process = await start_demo(shop)
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     story = out.decode()
@@ -118,7 +92,7 @@ async def test_stopped_in_the_middle_it_leaves_nothing_running(
     shop: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C and SIGTERM end every process of the shop before the demo itself."""
-    process = await start(shop)
+    process = await start_demo(shop)
     await until((shop / "logs" / "probe.jsonl").exists, timeout=60)
     process.send_signal(number)
     await process.communicate()
@@ -128,7 +102,7 @@ async def test_stopped_in_the_middle_it_leaves_nothing_running(
 
 async def test_killed_outright_it_leaves_nothing_running(shop: Path) -> None:
     """Even SIGKILL, after which nobody can clean up, takes the whole shop with it."""
-    process = await start(shop)
+    process = await start_demo(shop)
     await until((shop / "logs" / "probe.jsonl").exists, timeout=60)
     process.kill()
     await process.wait()
@@ -137,7 +111,7 @@ async def test_killed_outright_it_leaves_nothing_running(shop: Path) -> None:
 
 async def test_a_directory_in_use_is_refused(occupied: Path) -> None:
     """Nothing that somebody kept is overwritten."""
-    process = await start(occupied)
+    process = await start_demo(occupied)
     _, err = await process.communicate()
     assert process.returncode == 2
     assert f"{occupied} is in use" in err.decode()

@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 
 from antiphon import Settings
-from antiphon.broker.errand import Errand
 from antiphon_handlers.demo.directory import ShopDirectory
 from antiphon_handlers.demo.guards.ailing import ANSWERS, LEAK, ailing_process
 from antiphon_handlers.demo.guards.findings import Findings
 from antiphon_handlers.demo.guards.sight import Sight
-from antiphon_handlers.demo.guards.watch import Watch, restarts
-from antiphon_handlers.demo.house import Place, perform
+from antiphon_handlers.demo.guards.watch import Watch, perform_watched, restarts
+from antiphon_handlers.demo.house import Place
 from antiphon_handlers.demo.narrator import Narrator
 from antiphon_handlers.demo.stage import Stage
 
@@ -29,13 +28,7 @@ async def perform_loop(place: Place, narrator: Narrator) -> Findings:
         ConfigurationError: the directory to keep is in use, or there is no server to use.
         DemoFailed: it could not be played to its end; the logs are kept.
     """
-
-    async def play(shop: ShopDirectory, settings: Settings) -> Findings:
-        with _stage(shop, settings) as stage:
-            async with Errand.begin(settings) as errand:
-                return await _play(Watch(stage, errand, narrator))
-
-    return await perform(place, play)
+    return await perform_watched(place, narrator, _stage, _play)
 
 
 def _stage(shop: ShopDirectory, settings: Settings) -> Stage:

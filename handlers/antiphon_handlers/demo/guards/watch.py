@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from antiphon import Settings
 from antiphon.broker.errand import Errand
-from antiphon_handlers.demo.directory import Role
+from antiphon_handlers.demo.directory import Role, ShopDirectory
+from antiphon_handlers.demo.guards.findings import Findings
 from antiphon_handlers.demo.guards.sight import Sight, look
-from antiphon_handlers.demo.house import DemoFailed
+from antiphon_handlers.demo.house import DemoFailed, Place, perform
 from antiphon_handlers.demo.narrator import Narrator
 from antiphon_handlers.demo.stage import LOOK_EVERY_SECONDS, Stage
 
@@ -77,3 +79,24 @@ def restarts(stage: Stage, role: Role) -> int:
     """Count how often the process of a role was started again, by its own word."""
     log = stage.processes[role].output
     return log.read_text(encoding="utf-8").count(f"{role} serves on ") - 1
+
+
+async def perform_watched(
+    place: Place,
+    narrator: Narrator,
+    stage: Callable[[ShopDirectory, Settings], Stage],
+    play: Callable[[Watch], Awaitable[Findings]],
+) -> Findings:
+    """Set a stage in a directory of its own, and watch what is played on it.
+
+    Raises:
+        ConfigurationError: the directory to keep is in use, or there is no server to use.
+        DemoFailed: it could not be played to its end; the logs are kept.
+    """
+
+    async def act(shop: ShopDirectory, settings: Settings) -> Findings:
+        with stage(shop, settings) as set_up:
+            async with Errand.begin(settings) as errand:
+                return await play(Watch(set_up, errand, narrator))
+
+    return await perform(place, act)
