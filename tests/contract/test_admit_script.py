@@ -266,7 +266,7 @@ async def test_an_unwanted_delivery_is_passed_over(work: ScriptedCell, way: str)
 
 
 async def test_passing_over_the_last_work_closes_the_recovery(work: ScriptedCell) -> None:
-    """The verdict is told to who passed it over."""
+    """The verdict is told to who passed it over: nobody did anything about the failure."""
     await work.deploy(RESTORE)
     await work.publish(FAILED)
-    assert await work.skip(await work.read_one(RESTORE)) == [1, b"completed", 1]
+    assert await work.skip(await work.read_one(RESTORE)) == [1, b"failed", 1]

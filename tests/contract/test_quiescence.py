@@ -80,7 +80,15 @@ class Quiescence(RuleBasedStateMachine):
         super().__init__()
         self.cell = f"quiescence-{os.getpid()}-{next(self.numbers)}"
         self.runner, self.stack = asyncio.Runner(), AsyncExitStack()
-        chosen = Settings(redis_url=self.redis_url, cell=self.cell)
+        # The limits of a recovery have models of their own; here they are out of reach.
+        chosen = Settings(
+            redis_url=self.redis_url,
+            cell=self.cell,
+            max_visits=1000,
+            max_hops=1000,
+            max_events=1000,
+            storm=None,
+        )
         errand = self.do(self.stack.enter_async_context(Errand.begin(chosen)))
         self.driver = Driver(ScriptedCell(errand))
 
