@@ -31,6 +31,8 @@ OURS = {
     "pause": "antiphon.cli.pause:pause",
     "resume": "antiphon.cli.pause:resume",
     "doctor": "antiphon.cli.doctor:doctor",
+    "graph": "antiphon.cli.graph:graph",
+    "check": "antiphon.cli.check:check",
     "schema": "antiphon.cli.schema:schema",
     "server": "antiphon.cli.server:server",
 }

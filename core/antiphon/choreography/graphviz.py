@@ -1,0 +1,36 @@
+"""The choreography in the language of Graphviz: ``… --format graphviz | dot -Tsvg``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from antiphon.choreography.choreography import Choreography
+from antiphon.choreography.sketch import Sketch
+
+_LOOKS = {
+    "failure": "shape=ellipse, color=firebrick",
+    "completion": "shape=ellipse",
+    "lifecycle": "shape=ellipse, color=gray",
+    "handler": "shape=box, penwidth=2",
+    "join": "shape=hexagon",
+}
+
+
+def graphviz(choreography: Choreography) -> str:
+    """Write a directed graph; a dotted line depends on the subject."""
+    return "\n".join(_lines(Sketch.of(choreography)))
+
+
+def _lines(sketch: Sketch) -> Iterator[str]:
+    yield "digraph choreography {"
+    yield "  rankdir=LR;"
+    for node in sketch.nodes:
+        label = r"\n".join(map(_escape, node.label))
+        yield f'  {node.id} [label="{label}", {_LOOKS[node.look]}];'
+    for line in sketch.lines:
+        yield f"  {line.start} -> {line.end}{'' if line.sure else ' [style=dotted]'};"
+    yield "}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
