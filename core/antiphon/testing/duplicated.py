@@ -1,0 +1,89 @@
+"""Every effect twice: what a handler bears that is idempotent, and no other.
+
+The first run stands for an attempt whose worker died after its effect and before its commit, the
+second for the attempt that takes over.
+Source: the Duplicator of Watermill.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from antiphon.errors import PermanentError
+from antiphon.handler import Handler
+from antiphon.recovery import Recovery
+from antiphon.service import Service
+from antiphon.testing.around import Calls, Given, around
+from antiphon.testing.twin import Twin
+
+Same = Callable[[Any, Any], bool]
+"""Whether two events say the same."""
+
+
+class NotIdempotent(PermanentError):
+    """A second run for the same event published something else than the first."""
+
+
+def duplicated(service: Service, *, same: Same = operator.eq) -> Service:
+    """Return the service with every handler running twice in a row for each delivery.
+
+    Both runs have the same arguments, and a `Recovery` of their own with the same attempt and
+    token. What the second publishes is committed, as it would be in a takeover; what the first
+    published must be the same, or the delivery dies of `NotIdempotent`. An error of either run is
+    the delivery's. That the world is as if it had run once is for the test to assert.
+
+    Both runs share one timeout, and what is injected into them.
+
+    Args:
+        service: stays untouched.
+        same: whether an event of the first run and its counterpart of the second say the same;
+            that they are equal unless given.
+    """
+
+    def twice(handler: Handler) -> Handler:
+        return around(handler, lambda given: _twice(handler, given, same))
+
+    return Twin(service, change=twice)
+
+
+def _twice(handler: Handler, given: Given, same: Same) -> Calls:
+    asked = handler.signature.recovery
+    if asked is None:
+        first, second = _told((yield given)), _told((yield given))
+    else:
+        recovery: Recovery = given[asked]
+        views = _view(recovery), _view(recovery)
+        first = _told((yield {**given, asked: views[0]}), views[0])
+        second = _told((yield {**given, asked: views[1]}), views[1])
+    if len(first) != len(second) or not all(map(same, first, second)):
+        raise NotIdempotent(
+            f"{handler.group} published {_words(first)} when it ran first, and {_words(second)} "
+            "when it ran again for the same event"
+        )
+    return second
+
+
+def _view(recovery: Recovery) -> Recovery:
+    """The same delivery as another run of its handler sees it: nothing published yet."""
+    return Recovery(
+        recovery.envelope,
+        attempt=recovery.attempt,
+        token=recovery.token,
+        deadline=recovery.deadline,
+        reporter=recovery.progress,
+        log_fields=recovery.log_fields,
+        guard=recovery.breaker,
+    )
+
+
+def _told(result: object, view: Recovery | None = None) -> list[object]:
+    """Everything one run publishes, in order."""
+    several = isinstance(result, list | tuple)
+    returned = [] if result is None else [*result] if several else [result]  # type: ignore[misc]
+    return [*returned, *(view.published if view else ())]
+
+
+def _words(events: list[object]) -> str:
+    return ", ".join(map(repr, events)) or "nothing"
