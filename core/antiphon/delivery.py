@@ -38,14 +38,6 @@ class Delivery:
     """What it holds exclusively; empty when nothing."""
     circuit: str = ""
     """The breaker it passes; empty without one."""
-    joined: bool = False
-    """Whether it opened no recovery, but is acted on within one that was open."""
-
-    def belongs_to(self, envelope: Envelope, *, joined: bool) -> None:
-        """Take another envelope, whose correlation id names the recovery it is acted on in."""
-        self.envelope, self.joined = envelope, joined
-        if self.handler.join:
-            self.key = _shortened(envelope.correlation_id)
 
     @property
     def name(self) -> str:

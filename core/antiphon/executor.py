@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
@@ -15,7 +14,7 @@ import orjson
 from antiphon.broker.calls import Calls, Lease
 from antiphon.broker.circuits import Circuits
 from antiphon.broker.gather import Gatherer
-from antiphon.broker.incidents import Again, Counted, Incidents, Over
+from antiphon.broker.incidents import Incidents
 from antiphon.broker.replies import JOINS, Admission, OnHold, Onset, Run, admission
 from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery, receive
@@ -118,32 +117,21 @@ class Executor:
     async def _ask(
         self, delivery: Delivery, call: Callable[[str], Call]
     ) -> tuple[Call, list[Any]] | None:
-        """Ask the server what becomes of a delivery, in whichever recovery it belongs to.
+        """Ask the server what becomes of a delivery.
 
         Returns the call that was answered, and its reply; None when the delivery was a failure that
         is counted in an open recovery, and is over.
         """
-        root, over = delivery.envelope, ""
+        over = ""
         while True:
             asked = call(over)
             reply = await self._gatherer.run(asked)
             if reply[0] != JOINS:
                 return asked, reply
-            _, name, there = reply
-            recovery = name.decode()
-            joining = (
-                Again()
-                if there
-                else await self._incidents.join(recovery, root, delivery.type, delivery)
-            )
-            match joining:
-                case Counted():
-                    return None
-                case Again():
-                    within = replace(root, correlation_id=recovery)
-                    delivery.belongs_to(within, joined=True)
-                case Over(over):
-                    delivery.belongs_to(root, joined=False)
+            recovery = reply[1].decode()
+            over = await self._incidents.join(recovery, delivery.envelope, delivery.type, delivery)
+            if not over:
+                return None
 
     def _receive(
         self, stream: str, label: str, entry_id: str, fields: Mapping[bytes, bytes]
@@ -159,7 +147,7 @@ class Executor:
 
     async def _run(self, lease: Lease, run: Run, flight: Flight) -> None:
         flight.lease, flight.renewed = lease, time.monotonic()
-        recovery = self._recovery(lease)
+        recovery = self._recovery(lease, flight)
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
         self._log.info("delivery.started", token=run.token, **taken_over)
@@ -227,7 +215,7 @@ class Executor:
             raise PermanentError(f"the branch kept from {stream} {entry_id} cannot be read back")
         return event
 
-    def _recovery(self, lease: Lease) -> Recovery:
+    def _recovery(self, lease: Lease, flight: Flight) -> Recovery:
         d, e, timeout = lease.delivery, lease.delivery.envelope, self.handler.timeout
 
         async def report(fraction: float, message: str) -> None:
@@ -244,7 +232,12 @@ class Executor:
             deadline=datetime.now(UTC) + timeout if timeout else None,
             reporter=report,
             log_fields=self._log_fields(d, lease.attempt),
-            guard=lambda breaker: self._circuits.guard(breaker, f"{d.name}#{lease.token}"),
+            guard=lambda breaker, name: self._circuits.guard(
+                breaker,
+                name,
+                f"{d.name}#{lease.token}",
+                late=lambda: flight.interrupted is Interruption.LATE,
+            ),
         )
 
     def _log_fields(self, d: Delivery, attempt: int | None = None) -> dict[str, object]:

@@ -134,7 +134,7 @@ class Keys:
 
     def queue(self, kind: str, name: str) -> str:
         """The deliveries that wait for a guard in turn."""
-        return f"{self.prefix}{kind}:{name}:queue"
+        return f"{self.prefix}queue:{kind}:{name}"
 
     def turn(self, duty: str) -> str:
         """Whose turn a duty is that one worker does for the whole cell."""

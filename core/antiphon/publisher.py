@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from antiphon.broker.calls import publish_call
 from antiphon.broker.connection import connect
 from antiphon.broker.gather import Gatherer
-from antiphon.broker.incidents import Again, Counted, Incidents, Over
+from antiphon.broker.incidents import Incidents
 from antiphon.broker.replies import Onset
 from antiphon.errors import PermanentError
 from antiphon.keys import Keys
@@ -21,7 +21,7 @@ from antiphon_events import Envelope, Event, Failure, uuid7
 
 _PATIENCE = timedelta(seconds=10)
 
-_BEFORE, _JOINS, _COUNTED, _WITHIN = 0, 2, 3, 4
+_BEFORE, _JOINS, _COUNTED = 0, 2, 3
 """What `publish.lua` answers beside a place, when the event was not written now."""
 
 
@@ -145,43 +145,24 @@ class Publisher:
             )
         return receipt
 
-    async def _write(self, root: Envelope, data: bytes, *, failure: bool) -> Receipt:
+    async def _write(self, envelope: Envelope, data: bytes, *, failure: bool) -> Receipt:
         """Write the entry, or let the failure join the open recovery of its incident."""
-        envelope, over = root, ""
+        keys, settings, over = self._keys, self._settings, ""
         while True:
-            call = publish_call(
-                self._keys,
-                self._settings,
-                envelope,
-                data,
-                failure=failure,
-                over=over,
-                again=envelope is not root,
-            )
+            call = publish_call(keys, settings, envelope, data, failure=failure, over=over)
             place, answer, *news = await self._gatherer.run(call)
             self._say_onsets(envelope, news)
             where = place.decode()
+            if answer == _COUNTED:
+                return Receipt(where, envelope.id, "", repeated=True, coalesced=True)
             if answer != _JOINS:
-                return _receipt(envelope, where, answer)
-            match await self._incidents.join(where, root, root.type):
-                case Counted():
-                    return Receipt(where, root.id, "", repeated=False, coalesced=True)
-                case Again():
-                    envelope = replace(root, correlation_id=where)
-                case Over(over):
-                    envelope = root
+                recovery, repeated = envelope.correlation_id, answer == _BEFORE
+                return Receipt(recovery, envelope.id, where, repeated=repeated)
+            over = await self._incidents.join(where, envelope, envelope.type)
+            if not over:
+                return Receipt(where, envelope.id, "", repeated=False, coalesced=True)
 
     def _say_onsets(self, envelope: Envelope, news: list[Any]) -> None:
         for row in news:
             log = self._log.bind(correlation_id=envelope.correlation_id, subject=envelope.subject)
             say_onset(Onset.read(row), log)
-
-
-def _receipt(envelope: Envelope, where: str, answer: int) -> Receipt:
-    """Read the answer of `publish.lua` for an event that has its place."""
-    if answer == _COUNTED:
-        return Receipt(where, envelope.id, "", repeated=True, coalesced=True)
-    if answer == _WITHIN:
-        entry, _, recovery = where.partition(" ")
-        return Receipt(recovery, envelope.id, entry, repeated=True)
-    return Receipt(envelope.correlation_id, envelope.id, where, repeated=answer == _BEFORE)

@@ -13,7 +13,7 @@ from antiphon_events import Envelope, Event
 
 Reporter = Callable[[float, str], Awaitable[None]]
 
-Guard = Callable[[Breaker], AbstractAsyncContextManager[None]]
+Guard = Callable[[Breaker, str], AbstractAsyncContextManager[None]]
 
 current: ContextVar[Recovery | None] = ContextVar("antiphon_recovery", default=None)
 """The recovery whose delivery runs in this task, so that log lines and publishers find it."""
@@ -93,7 +93,7 @@ class Recovery:
 
         Args:
             breaker: the target's name, for a breaker with the usual limits, or a `Breaker` with a
-                name.
+                name. ``{subject}`` in it stands for the event's subject.
 
         Raises:
             ConfigurationError: the breaker has no name, or no worker runs this delivery.
@@ -101,7 +101,13 @@ class Recovery:
         guarded = Breaker(breaker) if isinstance(breaker, str) else breaker
         if not guarded.name or self._guard is None:
             raise ConfigurationError("a breaker needs a name here, and a worker that runs the step")
-        return self._guard(guarded)
+        try:
+            name = guarded.name.format(subject=self.subject)
+        except (KeyError, IndexError) as error:
+            raise ConfigurationError(
+                f"breaker {guarded.name!r} names {error}; here only {{subject}} is known"
+            ) from error
+        return self._guard(guarded, name)
 
     async def progress(self, fraction: float, message: str = "") -> None:
         """Note in the record how far the step has come, from 0.0 to 1.0.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from antiphon.broker.scripts import Argument
 from antiphon.delivery import Delivery
 from antiphon.duration import milliseconds
 from antiphon.guards.breaker import Breaker
 from antiphon.guards.policy import Policy
+from antiphon.guards.quota import Quota
 from antiphon.handler import Handler
 from antiphon.keys import Keys
 from antiphon.settings import Settings
@@ -22,16 +25,8 @@ class Asks:
         self._budget = policy.budget
         self._breaker = handler.guards.breaker
         self._action = (policy.budget and policy.budget.action) or handler.name
-        self._rate_keys = tuple(
-            key
-            for name, _ in policy.rates
-            for key in (keys.guard("rate", name), keys.queue("rate", name))
-        )
-        self._rate_args: tuple[Argument, ...] = tuple(
-            argument
-            for name, quota in policy.rates
-            for argument in ("rate", name, quota.limit, milliseconds(quota.per))
-        )
+        self._rates = _rates(keys, policy.rates)
+        self._own_rates = _rates(keys, [(n, q) for n, q in policy.rates if n.startswith("handler")])
         self._quiet = not (policy.budget or self._breaker or handler.guards.exclusive)
         self.limits = (
             f"{milliseconds(policy.max_age)} {settings.max_hops} {settings.max_events} "
@@ -39,11 +34,15 @@ class Asks:
         )
         """What `limits.lua` reads: ages and counts that no delivery of the handler goes beyond."""
 
-    def of(self, d: Delivery) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
-        """Keys and arguments of the guards that one delivery passes, the cheapest refusal first."""
+    def of(self, d: Delivery, *, alarm: bool) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+        """Keys and arguments of the guards that one delivery passes, the cheapest refusal first.
+
+        An alarm, by which people get to know, shares no rate with what it tells of.
+        """
+        rates = self._own_rates if alarm else self._rates
         if self._quiet:
-            return self._rate_keys, self._rate_args
-        keys, args = [*self._rate_keys], [*self._rate_args]
+            return rates
+        keys, args = [*rates[0]], [*rates[1]]
         if self._breaker is not None:
             b = self._breaker
             keys.append(self._keys.guard("breaker", d.circuit))
@@ -60,6 +59,17 @@ class Asks:
             keys.append(self._keys.guard("budget", name))
             args += ["budget", name, self._budget.limit, milliseconds(self._budget.per)]
         return tuple(keys), tuple(args)
+
+
+def _rates(
+    keys: Keys, rates: Sequence[tuple[str, Quota]]
+) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+    asked: list[Argument] = []
+    named: list[str] = []
+    for name, quota in rates:
+        named += [keys.guard("rate", name), keys.queue("rate", name)]
+        asked += ["rate", name, quota.limit, milliseconds(quota.per)]
+    return tuple(named), tuple(asked)
 
 
 def limits_of(breaker: Breaker) -> str:

@@ -79,8 +79,8 @@ class Calls:
         join = d.handler.join
         group, correlation_id = d.handler.group, d.envelope.correlation_id
         asks = self._asks_of(d.handler)
-        readable = d.event is not None
-        guards = asks.of(d) if readable else ((), ())
+        readable, alarm = d.event is not None, d.type in _ALARMS
+        guards = asks.of(d, alarm=alarm) if readable else ((), ())
         return Call(
             script("admit"),
             (
@@ -99,7 +99,7 @@ class Calls:
                 d.branch,
                 payload,
                 d.envelope.hops,
-                asks.limits if readable and d.type not in _ALARMS else "",
+                asks.limits if readable and not alarm else "",
                 d.handler.service,
                 *guards[1],
             ),
@@ -253,8 +253,6 @@ def _flags(d: Delivery) -> str:
         flags += "n"
     if kind is not None and issubclass(kind, Failure):
         flags += "fo" if begins(d.envelope) else "f"
-    if d.joined:
-        flags += "a"
     return flags + "i" if d.label == INBOX else flags
 
 
@@ -271,7 +269,6 @@ def publish_call(
     *,
     failure: bool,
     over: str = "",
-    again: bool = False,
 ) -> Call:
     """Publish one event from outside a handler.
 
@@ -282,10 +279,8 @@ def publish_call(
         data: its data, as JSON.
         failure: whether it is one.
         over: what is known of an earlier recovery of the same incident; see `Incidents`.
-        again: whether it is to be acted on within an open recovery that it did not open.
     """
     e = envelope
-    first = onset(settings) if failure and begins(e) else ""
     return Call(
         script("publish"),
         (
@@ -305,7 +300,7 @@ def publish_call(
             e.id,
             e.causation_id or "",
             int(failure),
-            "again" if again else first,
+            onset(settings) if failure and begins(e) else "",
             over,
             *e.to_fields(data),
         ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
@@ -30,30 +31,51 @@ class Circuits:
         self._count = itertools.count(1)
         self._log = get_logger()
 
-    def guard(self, breaker: Breaker, caller: str) -> AbstractAsyncContextManager[None]:
-        """Guard the calls made within; see `Recovery.breaker`."""
-        return self._guarded(breaker, breaker.name or "", f"{caller}#{next(self._count)}")
+    def guard(
+        self, breaker: Breaker, name: str, caller: str, late: Callable[[], bool]
+    ) -> AbstractAsyncContextManager[None]:
+        """Guard the calls made within; see `Recovery.breaker`.
+
+        `late` says whether a cancellation means that the handler's time is over: then the target
+        has hung, which is a failure.
+        """
+        return self._guarded(breaker, name, f"{caller}#{next(self._count)}", late)
 
     @asynccontextmanager
-    async def _guarded(self, breaker: Breaker, name: str, who: str) -> AsyncIterator[None]:
-        await self._enter(breaker, name, who)
+    async def _guarded(
+        self, breaker: Breaker, name: str, who: str, late: Callable[[], bool]
+    ) -> AsyncIterator[None]:
+        renewing: asyncio.Task[None] | None = None
+        if await self._enter(breaker, name, who):
+            renewing = asyncio.create_task(self._renew(breaker, name, who))
         error: BaseException | None = None
         try:
             yield
         except BaseException as raised:
             error = raised
+            if isinstance(raised, asyncio.CancelledError) and late():
+                error = TimeoutError("the handler's time was over")
             raise
         finally:
+            if renewing is not None:
+                renewing.cancel()
             await self._leave(breaker, name, who, error)
 
-    async def _enter(self, breaker: Breaker, name: str, who: str) -> None:
+    async def _renew(self, breaker: Breaker, name: str, who: str) -> None:
+        """Remain the probe, however long the call takes."""
+        while True:
+            await asyncio.sleep(self._lease_ms / 3000)
+            await self._enter(breaker, name, who)
+
+    async def _enter(self, breaker: Breaker, name: str, who: str) -> bool:
+        """Go out, or raise; returns whether the call is the probe."""
         reset_ms = milliseconds(breaker.reset_timeout)
         entry = f"breaker|{name}|{breaker.fail_max}|{reset_ms}"
         keys = (self._keys.guard("breaker", name), self._keys.guards)
         call = Call(script("enter"), keys, (who, self._lease_ms, entry, reset_ms))
         goes, *rest = await self._gatherer.run(call)
         if goes:
-            return
+            return bool(rest[0])
         wait_ms, failures = rest
         decided("breaker", "refused")
         wait = timedelta(milliseconds=wait_ms)
@@ -90,12 +112,17 @@ class Circuits:
         error: BaseException | None,
     ) -> None:
         """Tell of a call that ended, and rouse whom a closed circuit held."""
-        breaker.tell(name, change, ended, error)
+        try:
+            breaker.tell(name, change, ended, error)
+        except Exception:  # noqa: BLE001 - it may be anybody's code
+            # A listener is told; it has no say in what became of the call.
+            self._log.exception("listener.failed", breaker=name)
         if not change:
             return
         before, _, after = change.partition(">")
-        self._log.warning("breaker.changed", breaker=name, before=before, after=after)
-        if after == "closed":
+        if before != after:
+            self._log.warning("breaker.changed", breaker=name, before=before, after=after)
+        if after != "open":
             await self._rouse(self._rouser.everyone("breaker", name))
 
     async def rouse(self, delivery: str) -> None:

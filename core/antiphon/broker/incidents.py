@@ -1,16 +1,11 @@
 """Incidents: a failure joins the recovery that is open for its type and subject.
 
 The script that publishes or admits a failure knows of another recovery by its name alone; whether
-that one is still open is asked with the keys of its record. So joining takes a second step. There
-the failure is counted while somebody acts on the incident. When nobody does any more, the repair
-did not hold: the failure is acted on again, within that recovery and its limits. And when that
-recovery is over, the failure opens one of its own, with what was learnt: when the other closed,
-and how.
+that one is still open is asked with the keys of its record. So joining takes a second step, and a
+failure that finds the recovery over goes on with what it learnt: when that closed, and how.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.scripts import Call, script
@@ -21,24 +16,6 @@ from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import decided
 from antiphon_events import Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """The failure was counted in the open recovery; nothing else is to be done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """The failure is to be acted on again, within the open recovery."""
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """The other recovery is over, or is not to be joined."""
-
-    what: str
-    """What the next try is to be given, so that it is not pointed there again."""
 
 
 class Incidents:
@@ -53,7 +30,7 @@ class Incidents:
 
     async def join(
         self, recovery: str, failure: Envelope, event_type: str, delivery: Delivery | None = None
-    ) -> Counted | Again | Over:
+    ) -> str:
         """Let a failure join a recovery.
 
         Args:
@@ -61,6 +38,10 @@ class Incidents:
             failure: the failure's envelope.
             event_type: the type under which it is counted.
             delivery: what brought it, to be acknowledged; None when it is being published.
+
+        Returns:
+            Empty when it is counted there. Otherwise that recovery is over, or is not to be joined:
+            what the next try is to be given, so that it is not pointed there again.
         """
         d, keys, subject = delivery, self._keys, failure.subject
         call = Call(
@@ -70,8 +51,6 @@ class Incidents:
                 keys.published(failure.id),
                 d.stream if d else keys.events(event_type),
                 keys.due(d.handler.group if d else ""),
-                keys.subscribers(event_type),
-                keys.subscribers(event_type, subject),
             ),
             (
                 recovery,
@@ -87,11 +66,9 @@ class Incidents:
                 failure.source,
             ),
         )
-        how, number, more = await self._gatherer.run(call)
-        if how == _OVER:
-            return Over(f"{number} {more.decode()} {recovery}")
-        if how == _AGAIN:
-            return Again()
+        joined, number, more = await self._gatherer.run(call)
+        if not joined:
+            return f"{number} {more.decode()} {recovery}"
         if more:
             decided("coalescing", "coalesced")
             self._log.info(
@@ -102,8 +79,4 @@ class Incidents:
                 subject=subject,
                 count=number,
             )
-        return Counted()
-
-
-_OVER, _AGAIN = 0, 2
-"""What `coalesce.lua` answers first, besides that the failure is counted."""
+        return ""

@@ -13,6 +13,7 @@ from antiphon.telemetry.logging import get_logger
 from antiphon_events import event_types
 
 _SILENT = timedelta(hours=1)
+_PAGE = 500
 
 
 class Janitor:
@@ -39,6 +40,14 @@ class Janitor:
         kept_ms = milliseconds(self._session.settings.record_retention)
         await client.zremrangebyscore(keys.closed_recoveries, "-inf", now_ms - kept_ms)
         await client.zremrangebyscore(keys.guards, "-inf", now_ms)
+        await self._forget_holds({group.name for group in groups})
+
+    async def _forget_holds(self, known: set[str]) -> None:
+        """Forget what guards held for groups that were retired."""
+        client, keys = self._session.client, self._session.keys
+        async for delivery, _ in client.hscan_iter(keys.held, count=_PAGE):
+            if delivery.decode().rpartition("|")[2] not in known:
+                await client.hdel(keys.held, delivery)
 
     async def _forget_consumers(self, group: Group, stream: str) -> None:
         client, gatherer = self._session.client, self._session.gatherer

@@ -74,7 +74,7 @@ def _view(recovery: Recovery) -> Recovery:
         deadline=recovery.deadline,
         reporter=recovery.progress,
         log_fields=recovery.log_fields,
-        guard=recovery.breaker,
+        guard=lambda breaker, _name: recovery.breaker(breaker),
     )
 
 

@@ -1,5 +1,5 @@
 -- Admit one delivery: check everything, then take the lease and count the attempt.
--- include clock, record, settle, announce, acting, escalate, trip, relapse, storm, incident
+-- include clock, record, settle, announce, escalate, trip, relapse, storm, incident
 -- include place, adopt
 -- include idempotency, join, refuse, halt, limits, window, circuit, guards, rate, breaker
 -- include exclusive, budget
@@ -13,7 +13,7 @@
 --   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined,
 --   {7, guard, name, limit, value, due ms, 1 when the hold began now} held, {8, guard, name, limit,
 --   value, opens ms or 0, why, verdict, 1 when people were told, path of a halt or ''} suppressed,
---   {9, recovery, 1 when it is known to belong there} a failure that should join this recovery, {10, one of these, news, ...}
+--   {9, recovery} a failure that should join this open recovery, {10, one of these, news, ...}
 if not ours() then return {2} end
 local need = tonumber(ARGV[16])
 local function run(previous)
@@ -22,8 +22,8 @@ local function run(previous)
 end
 if key.state == 'claimed' and key.owner == ARGV[14] then return run('') end
 local function admitted()
-  local standing, other, there = adopt()
-  if standing == 'joins' then return {9, other, there} end
+  local standing, other = adopt()
+  if standing == 'joins' then return {9, other} end
   if standing == 'closed' then acknowledge() return {3} end
   if standing == 'new' then
     redis.call('SREM', KEYS[2], member .. '|?')

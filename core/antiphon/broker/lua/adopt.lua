@@ -7,42 +7,31 @@
 
 -- Take an entry written by a bare XADD into the record at first sight.
 -- Returns 'known', 'new', 'news', 'closed' when the entry belongs to a finished recovery, or 'joins'
--- with the id of the open recovery it should join instead, and 1 when it is known to belong there.
+-- with the id of the open recovery it should join instead.
 local function adopt()
   if redis.call('SISMEMBER', KEYS[2], delivery) == 1 then return 'known' end
   local stamp = tonumber(string.match(ARGV[4], '^%d+'))
   local seen = 'adopted:' .. member
   local status, adopted = unpack(redis.call('HMGET', KEYS[1], 'status', seen))
-  local begins, repeats = not status and flag('o') and not flag('i'), flag('a')
-  local other, marker = nil, (begins or repeats) and redis.call('GET', KEYS[22]) or ''
+  local begins = not status and flag('o') and not flag('i')
   if flag('n') then
     return status and stamp > now - ARGV[11] and 'news' or 'closed'
-  elseif not status and not repeats then
+  elseif not status then
     if stamp < now - ARGV[2] then return 'closed' end
-  elseif repeats and marker ~= '' then
-    return 'closed'
-  elseif repeats and not again(ARGV[6], 13, 14) then
-    return 'joins', ARGV[1], 0
   elseif status == 'closed' and (flag('r') or adopted) then
     return 'closed'
   end
   if begins then
-    other = string.match(marker, '^>%S+ (.*)$')
-    if string.sub(marker, 1, 1) == '@' or (other and ARGV[13] ~= '') then return 'closed' end
-    if other then return 'joins', other, 1 end
-    other = joinable(16, ARGV[12], ARGV[13])
-    if other then return 'joins', other, 0 end
+    if string.sub(redis.call('GET', KEYS[22]) or '', 1, 1) == '@' then return 'closed' end
+    local other = joinable(16, ARGV[12], ARGV[13])
+    if other then return 'joins', other end
   end
   if not adopted and not flag('i') and (not status or not flag('r')) then
     announce('adopted', {type = ARGV[6], subject = ARGV[7], event = ARGV[8], entry = ARGV[4],
       cause = ARGV[9], by = '', failure = flag('f') and '1' or '0', at = stamp},
       subscribers(13, 14))
     redis.call('HSET', KEYS[1], seen, 1)
-    if begins then begin(16, ARGV[6], ARGV[7], ARGV[4], ARGV[12], ARGV[13]) end
-    if repeats then
-      redis.call('SET', KEYS[22], '>' .. ARGV[4] .. ' ' .. ARGV[1], 'PX', ARGV[11])
-      redis.call('HSET', KEYS[1], 'latest', ARGV[4])
-    end
+    if begins then begin(16, ARGV[6], ARGV[7], ARGV[12], ARGV[13]) end
   end
   return 'new'
 end

@@ -23,7 +23,7 @@ local function take_probe(b, who, lease)
 end
 
 -- Count a call's end: 'success', 'failure', or 'cancelled', which says nothing about the target.
--- Returns 'before>after' when the state changed, or ''.
+-- Returns 'before>after' when the state changed or the next may go as a probe, or ''.
 local function leave(b, who, ended, fail_max, reset, threshold)
   local state, probe = unpack(redis.call('HMGET', KEYS[b], 'state', 'probe'))
   local before, after = state or 'closed', nil
@@ -41,6 +41,7 @@ local function leave(b, who, ended, fail_max, reset, threshold)
       after = 'closed'
       redis.call('DEL', KEYS[b])
     end
+    after = after or before -- the next may go as a probe
   end -- an open circuit heeds no latecomers
   if after == 'open' then
     redis.call('HSET', KEYS[b], 'state', 'open', 'opened', now, 'until', now + reset,

@@ -1,21 +1,21 @@
 -- Let a failure join the open recovery of its incident: counted there, and not acted on again.
--- include clock, record, announce, acting
+-- include clock, record
 -- KEYS[1..11] record of the recovery to join   KEYS[12] published marker of the failure   string
 -- KEYS[13] stream   KEYS[14] due zset of the group, both of the delivery that brought it, if any
--- KEYS[15] subscribers of the type, any subject   KEYS[16] subscribers about this subject
 -- ARGV[1..2] record   ARGV[3] marker lifetime, ms   ARGV[4] type   ARGV[5] subject   ARGV[6] event
 -- ARGV[7] '1' to join, '' to look only    ARGV[8] group, '' without a delivery
 -- ARGV[9] entry id    ARGV[10] consumer   ARGV[11] source: who says so
 -- Returns {1, how many have joined, 1 when it was counted now}, {0, when it closed in ms, verdict}
---   when that recovery is over, {2, 0, 0} when nobody acts on the incident any more: the failure is
---   to be acted on again, within that recovery.
+--   when that recovery is over, or the failure has a recovery of its own.
 local status, closed, verdict, opened = unpack(redis.call('HMGET', KEYS[1], 'status', 'closed',
   'verdict', 'opened'))
-if status ~= 'open' or ARGV[7] == '' then
+local marker = redis.call('GET', KEYS[12]) or ''
+-- What was written before the recovery closed is no news, however late it is read.
+local late = status == 'closed' and ARGV[9] ~= ''
+  and tonumber(string.match(ARGV[9], '^%d+')) < tonumber(closed)
+if (status ~= 'open' and not late) or ARGV[7] == '' or string.match(marker, '^[^@]') then
   return {0, tonumber(closed or opened or 0), verdict or ''}
 end
-local marker = redis.call('GET', KEYS[12]) or ''
-if string.sub(marker, 1, 1) ~= '@' and not acting(ARGV[4], 15, 16) then return {2, 0, 0} end
 if ARGV[8] ~= '' then
   local p = redis.call('XPENDING', KEYS[13], ARGV[8], ARGV[9], ARGV[9], 1)
   if p[1] and p[1][2] == ARGV[10] then

@@ -28,7 +28,8 @@ end
 local function ask()
   return each(function(guard, k, a)
     local no = guard.check(k, a)
-    if not no then return nil end
+    -- What a person delivers again waits its turn like others, but is not given up.
+    if not no or (flag('i') and not no.due) then return nil end
     local kind, name = ARGV[a - 1], ARGV[a]
     if no.due then
       if guard.hold then guard.hold(k, a, no.due) end

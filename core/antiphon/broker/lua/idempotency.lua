@@ -17,9 +17,11 @@ local function answered()
     return {4, key.holder, settle()}
   elseif (key.state == 'claimed' or key.state == 'waiting') and not key.mine then
     redis.call('ZADD', KEYS[15], now + ARGV[15], member)
-    redis.call('HSET', KEYS[23], 'waiting', 1, '|' .. member, '')
-    note('waiting', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', key.holder,
-      'due', now + ARGV[15])
+    local fresh = redis.call('HSET', KEYS[23], 'waiting', 1, '|' .. member, '') > 0
+    if fresh then
+      note('waiting', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'of', key.holder,
+        'due', now + ARGV[15])
+    end
     return {5, key.holder, now + ARGV[15]}
   end
 end

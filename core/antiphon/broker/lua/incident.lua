@@ -15,11 +15,10 @@ local function joinable(k, spec, prior)
 end
 
 -- A failure has opened this recovery.
-local function begin(k, kind, subject, entry, spec, prior)
+local function begin(k, kind, subject, spec, prior)
   local hold, limit, window, storm, minute, tier = string.match(spec,
     '(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)')
   redis.call('SET', KEYS[k + 3], ARGV[1], 'PX', ARGV[2])
-  redis.call('HSET', KEYS[1], 'latest', entry)
   local closed, verdict, other = string.match(prior, '^(%d+) (%a*) (.*)$')
   -- A recovery that was halted did not hold either.
   if (verdict == 'completed' or verdict == 'halted') and now - closed < tonumber(hold) then

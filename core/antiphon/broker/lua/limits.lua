@@ -31,7 +31,9 @@ local function limited(first)
     if pauses[i] then return hold('pause', scopes[i], 0, 0, now + 60000) end
   end
   if outside then return nil end
-  if first and max_age > 0 and flag('f') and age > max_age then
+  -- Whoever resumes one subject has looked at it.
+  local handed_back = string.match(held or '', '^pause|subject:')
+  if first and max_age > 0 and flag('f') and age > max_age and not handed_back then
     return suppress('staleness', ARGV[6] .. ':' .. ARGV[7], {limit = max_age, value = age,
       why = 'the failure is older than what is acted on; check the subject by hand'})
   elseif hops > max_hops then
@@ -41,7 +43,7 @@ local function limited(first)
   elseif first and seen >= max_visits then
     return halt('visits', ARGV[3] .. ':' .. ARGV[7], max_visits, seen + 1,
       ARGV[3] .. ' about ' .. ARGV[7] .. ' more than ' .. max_visits .. ' times')
-  elseif parked and pauses[4] then
+  elseif parked and pauses[4] and cjson.decode(pauses[4]).since == tonumber(parked) then
     return hold('storm', 'storm', 0, 0, now + 60000)
   end
 end

@@ -1,14 +1,14 @@
 -- Pass over a delivery its handler does not want, after taking a foreign entry into the record.
--- include clock, record, settle, announce, acting, escalate, trip, relapse, storm, incident
+-- include clock, record, settle, announce, escalate, trip, relapse, storm, incident
 -- include place, adopt
 -- KEYS[1..22] record, delivery, incident
 -- ARGV[1..13] record, delivery, incident
 -- Returns {1, verdict, 1 when the record waited for it and 0 when not, news, ...}, {2, '', 0} when the
---   delivery is not ours, {9, recovery, 1 when it is known to
---   belong there} for a failure that should join this recovery.
+--   delivery is not ours, {9, recovery} for a failure that should
+--   join this open recovery.
 if not ours() then return {2, '', 0} end
-local standing, other, there = adopt()
-if standing == 'joins' then return {9, other, there} end
+local standing, other = adopt()
+if standing == 'joins' then return {9, other} end
 local awaited = redis.call('SISMEMBER', KEYS[2], delivery)
 if awaited == 1 then
   note('skipped', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4])

@@ -2,7 +2,7 @@
 -- KEYS[12] stream   KEYS[15] due zset of the group
 -- ARGV[3] group     ARGV[4] entry id    ARGV[5] consumer       ARGV[6] event type
 -- ARGV[10] flags: r recorded, n news of a recovery, f failure, o it opens a recovery of its own,
---   a it is to be acted on within this open recovery, i read from the inbox
+--   i read from the inbox
 local function flag(letter) return string.find(ARGV[10], letter, 1, true) ~= nil end
 
 local member = (flag('i') and 'inbox' or ARGV[6]) .. '|' .. ARGV[4]

@@ -21,7 +21,10 @@ end
 -- from which it would have run; tried; path; once, false when people were told of this before.
 local function suppress(guard, name, no)
   if key.mine then redis.call('DEL', KEYS[23]) end
-  blame('suppressed', ARGV[3] .. ':' .. ARGV[8], ARGV[3] .. ': suppressed by ' .. guard .. ': ' .. no.why)
+  if redis.call('SISMEMBER', KEYS[2], delivery) == 1 then -- news of a recovery is no part of it
+    blame('suppressed', ARGV[3] .. ':' .. ARGV[8],
+      ARGV[3] .. ': suppressed by ' .. guard .. ': ' .. no.why)
+  end
   note('suppressed', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'guard', guard,
     'name', name, 'limit', no.limit, 'value', no.value, 'opens', no.opens or '', 'why', no.why)
   local tell = no.once

@@ -11,8 +11,8 @@ local function release()
     changed = leave(15, delivery, ARGV[12], string.match(ARGV[13], '(%S+) (%S+) (%S+)'))
   end
   if ARGV[14] == '1' and redis.call('HGET', KEYS[16], 'holder') == delivery then
+    redis.call('HSET', KEYS[16], 'freed', now) -- first: an empty hash would lose its expiry
     redis.call('HDEL', KEYS[16], 'holder', 'owner', 'token', 'until')
-    redis.call('HSET', KEYS[16], 'freed', now)
     next_one = redis.call('ZRANGE', KEYS[17], 0, 0)[1] or ''
   end
   return changed, next_one

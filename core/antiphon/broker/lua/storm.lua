@@ -7,9 +7,10 @@ local function weather(k, subject, storm, minute, tier)
   redis.call('PEXPIRE', KEYS[k + 5], minute)
   local count = redis.call('ZCARD', KEYS[k + 5])
   if count <= tonumber(storm) and redis.call('HEXISTS', KEYS[k], 'storm') == 0 then return end
-  redis.call('HSET', KEYS[1], 'parked', 1)
   local why = count .. ' subjects fail at once: new recoveries are parked until they are released'
   local told = trip(k, 'storm', 'storm brake', tier, {guard = 'storm', name = 'storm',
     limit = storm, value = count, why = why, tier = 1})
+  local brake = cjson.decode(redis.call('HGET', KEYS[k], 'storm'))
+  redis.call('HSET', KEYS[1], 'parked', brake.since or now) -- by this storm, and by no later one
   news[#news + 1] = {'storm', 'storm', tonumber(storm), count, why, told, ''}
 end

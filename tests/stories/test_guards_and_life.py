@@ -1,0 +1,180 @@
+"""Guards in company: of replays, timeouts, listeners, alarms, names, storms one after another."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pybreaker
+
+from antiphon import Breaker, PermanentError, Publisher, Recovery, Retry, Service, Settings
+from antiphon_events import RecoveryEscalated, ServiceFailed, ServiceUnhealthy
+from program import antiphon
+from support import until
+from witness import Witness, changed, rows, running
+
+AT_ONCE = Retry(attempts=3, first="1ms", longest="1ms")
+
+
+async def test_a_replay_is_not_given_up(settings: Settings, witness: Witness) -> None:
+    """What a person delivers again runs, though the attempts that died have spent the budget."""
+    api, broken, runs = Service("api", settings=settings), True, 0
+
+    @api.on(ServiceFailed, budget="1/10m")
+    async def restart(failed: ServiceFailed) -> None:
+        nonlocal runs
+        runs += 1
+        if broken:
+            raise PermanentError("wrong credentials")
+
+    async with running(api):
+        receipt = await api.publish(ServiceFailed(subject="api"))
+        await witness.closed(receipt.correlation_id, verdict="failed")
+        broken = False
+        await antiphon(settings, "dead", "replay", "--all")
+        await until(lambda: runs == 2)
+        await witness.closed(receipt.correlation_id)
+    assert await witness.dead_letters() == []
+
+
+async def test_a_call_that_hangs_is_a_failure_of_its_target(
+    settings: Settings, witness: Witness
+) -> None:
+    """A handler whose time is over within a guarded call has waited for a target that is down."""
+    api, calls = Service("api", settings=settings), 0
+    pay = Breaker("pay", fail_max=2, reset_timeout="1m")
+
+    @api.on(ServiceFailed, timeout="50ms", retry=AT_ONCE)
+    async def refund(failed: ServiceFailed, recovery: Recovery) -> None:
+        nonlocal calls
+        async with recovery.breaker(pay):
+            calls += 1
+            await asyncio.sleep(30)
+
+    async with running(api):
+        receipt = await api.publish(ServiceFailed(subject="api"))
+        held = await witness.told(receipt.correlation_id, "held")
+    assert (held.text("guard"), held.text("name"), calls) == ("breaker", "pay", 2)
+
+
+async def test_a_long_probe_remains_the_only_one(settings: Settings, witness: Witness) -> None:
+    """A probe that takes longer than a lease is renewed, and its success closes the circuit."""
+    settings = changed(settings, lease="300ms")
+    api, down, most, inside = Service("api", settings=settings), True, 0, 0
+    pay = Breaker("pay", fail_max=1, reset_timeout="200ms")
+
+    @api.on(ServiceFailed, retry=AT_ONCE)
+    async def refund(failed: ServiceFailed, recovery: Recovery) -> None:
+        nonlocal inside, most
+        async with recovery.breaker(pay):
+            if down:
+                raise ConnectionError("no answer")
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(1)
+            inside -= 1
+
+    async with running(api), Publisher(settings) as publisher:
+        receipts = [await publisher.publish(ServiceFailed(subject="s0"))]
+        await witness.told(receipts[0].correlation_id, "held")
+        down = False
+        receipts += [await publisher.publish(ServiceFailed(subject=f"s{n}")) for n in (1, 2)]
+        key = witness.keys.guard("breaker", "pay")
+
+        async def closed() -> bool:
+            return not await witness.client.exists(key)
+
+        await until(closed, 20)
+        assert most == 1
+        for receipt in receipts:
+            await witness.closed(receipt.correlation_id)
+
+
+async def test_a_listener_has_no_say(settings: Settings, witness: Witness) -> None:
+    """A call that succeeded is done once, whatever its listeners think of it."""
+
+    class Board(pybreaker.CircuitBreakerListener):
+        def success(self, cb: pybreaker.CircuitBreaker) -> None:  # noqa: ARG002
+            raise RuntimeError("the board is down")
+
+    api, charged = Service("api", settings=settings), list[str]()
+    pay, own = Breaker("pay", listeners=[Board()]), Breaker("own", listeners=[Board()])
+
+    @api.on(ServiceFailed, retry=AT_ONCE, breaker=own)
+    async def refund(failed: ServiceFailed, recovery: Recovery) -> None:
+        async with recovery.breaker(pay):
+            charged.append(failed.subject)
+
+    async with running(api):
+        receipt = await api.publish(ServiceFailed(subject="api"))
+        await witness.closed(receipt.correlation_id)
+    assert charged == ["api"]
+
+
+async def test_alarms_do_not_queue_behind_what_they_tell_of(
+    settings: Settings, witness: Witness
+) -> None:
+    """The rate of the cell and of a service hold no handler of an escalation."""
+    settings = changed(settings, rate="1/1h", storm="1/1m")
+    api, told = Service("api", settings=settings, rate="1/1h"), list[str]()
+
+    @api.on(ServiceFailed)
+    async def restart(failed: ServiceFailed) -> None: ...
+
+    @api.on(RecoveryEscalated)
+    async def page(escalated: RecoveryEscalated) -> None:
+        told.append(escalated.guard)
+
+    async with running(api), Publisher(settings) as publisher:
+        for subject in ("a", "b"):
+            await publisher.publish(ServiceFailed(subject=subject))
+        await until(lambda: told)
+    assert told == ["storm"]
+
+
+async def test_a_resource_may_have_any_name(settings: Settings, witness: Witness) -> None:
+    """The queue of one resource is never the lock of another."""
+    api, done = Service("api", settings=settings), list[str]()
+
+    async def act(event: ServiceFailed | ServiceUnhealthy) -> None:
+        await asyncio.sleep(0.05)
+        done.append(event.subject)
+
+    api.on(ServiceFailed, exclusive=True)(act)
+
+    @api.on(ServiceUnhealthy, exclusive=True)
+    async def look(event: ServiceUnhealthy) -> None:
+        await act(event)
+
+    async with running(api), Publisher(settings) as publisher:
+        receipts = [
+            await publisher.publish(event)
+            for subject in ("rabbit:queue", "rabbit", "queue:exclusive:rabbit")
+            for event in (ServiceFailed(subject=subject), ServiceUnhealthy(subject=subject))
+        ]
+        for receipt in receipts:
+            await witness.closed(receipt.correlation_id)
+    assert len(done) == 6
+
+
+async def test_news_that_is_suppressed_changes_no_closed_recovery(
+    settings: Settings, witness: Witness
+) -> None:
+    """What guards the handlers of an escalation is no part of the recovery it tells of."""
+    api, told = Service("api", settings=settings), list[str]()
+
+    @api.on(ServiceFailed, budget="1/10m")
+    async def restart(failed: ServiceFailed) -> None:
+        raise PermanentError("it does not come up")
+
+    @api.on(RecoveryEscalated, budget="1/10m")
+    async def page(escalated: RecoveryEscalated) -> None:
+        told.append(escalated.guard)
+
+    async with running(api):
+        verdicts = []
+        for _ in range(2):
+            receipt = await api.publish(ServiceFailed(subject="api"))
+            verdicts.append(await witness.closed(receipt.correlation_id, verdict="failed"))
+        await until(lambda: told)
+    assert [record.summary.suppressed for record in verdicts] == [0, 1]
+    assert len(rows(verdicts[1], "suppressed")) == 1
