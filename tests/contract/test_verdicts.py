@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from antiphon.broker.replies import Committed
-from antiphon_events import DatabaseRestored, Envelope, Event, ServiceFailed, decode, event_class
+from antiphon_events import (
+    DatabaseRestored,
+    Envelope,
+    Event,
+    RecoveryFailed,
+    ServiceFailed,
+    decode,
+    event_class,
+)
 from scripted import BOB, ScriptedCell, Sent, handler
 from snapshots import changed, snapshot
 
@@ -70,7 +78,8 @@ async def test_a_failure_that_every_handler_declines_is_unanswered(work: Scripte
     for h in (RESTORE, PAGE):
         await work.skip(await work.read_one(h))
     data = await closing(work, sent)
-    assert (data.type, data.unanswered) == ("recovery.failed", 1)
+    assert isinstance(data, RecoveryFailed)
+    assert (data.done, data.unanswered) == (0, 1)
     assert data.reasons == ["service.failed about orders-db: every handler declined it"]
 
 

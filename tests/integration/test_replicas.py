@@ -35,7 +35,7 @@ async def test_five_replicas_send_one_probe(settings: Settings, witness: Witness
 
     async def state(wanted: bytes) -> bool:
         found: Any = await witness.client.hget(key, "state")
-        return found == wanted
+        return bool(found == wanted)
 
     async with AsyncExitStack() as replicas, Publisher(settings) as publisher:
         for _ in range(5):

@@ -15,6 +15,7 @@ from antiphon.broker.scripts import Call, script
 from antiphon.duration import milliseconds
 from antiphon.guards.breaker import Breaker, CircuitOpen, Ended
 from antiphon.keys import Keys
+from antiphon.outcome import describe
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import decided
@@ -114,9 +115,9 @@ class Circuits:
         """Tell of a call that ended, and rouse whom a closed circuit held."""
         try:
             breaker.tell(name, change, ended, error)
-        except Exception:  # noqa: BLE001 - it may be anybody's code
+        except Exception as failed:  # noqa: BLE001 - it may be anybody's code
             # A listener is told; it has no say in what became of the call.
-            self._log.exception("listener.failed", breaker=name)
+            self._log.error("listener.failed", breaker=name, error=describe(failed))
         if not change:
             return
         before, _, after = change.partition(">")

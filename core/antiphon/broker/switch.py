@@ -101,7 +101,8 @@ class Switch:
         freed = await self._free(lambda held: holds(scope, held.guard, held.name))
         if ended is None and known is None and not freed:
             there = ", ".join(str(pause.scope) for pause in await self.pauses())
-            raise NotThere(plain(f"{scope} is not paused; paused is: {there or 'nothing'}"))
+            paused = f"{scope} is not paused; paused is: {there}" if there else "nothing is paused"
+            raise NotThere(plain(paused))
         return Resumed(known, tuple(sorted({one.name for one in counts})), freed)
 
     async def reset(self, kind: str, name: str) -> int:
