@@ -170,7 +170,7 @@ async def test_resuming_what_is_not_paused_is_a_mistake(
     """It is more likely a slip than a wish, so that what is paused is named."""
     ended = await antiphon(settings, "resume", "--subject", "apo")
     assert ended.status == 2
-    assert ended.complaint == "the subject apo is not paused; paused is: nothing"
+    assert ended.complaint == "the subject apo is not paused; nothing is"
     await guards.pause("subject:api")
     await guards.pause("storm")
     ended = await antiphon(settings, "resume", "--subject", "apo")

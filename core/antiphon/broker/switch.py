@@ -101,7 +101,7 @@ class Switch:
         freed = await self._free(lambda held: holds(scope, held.guard, held.name))
         if ended is None and known is None and not freed:
             there = ", ".join(str(pause.scope) for pause in await self.pauses())
-            paused = f"{scope} is not paused; paused is: {there}" if there else "nothing is paused"
+            paused = f"{scope} is not paused; " + (f"paused is: {there}" if there else "nothing is")
             raise NotThere(plain(paused))
         return Resumed(known, tuple(sorted({one.name for one in counts})), freed)
 
