@@ -1,9 +1,10 @@
 """Ask a service over HTTP whether it works, and publish when that changes.
 
 **Reacts to** the answers of one URL: 2xx within the timeout is good, anything else is bad.
-**Emits** a failure (``ServiceFailed`` unless told otherwise) once on going down, and
-``ServiceRecovered`` in the same recovery, caused by that failure, once on coming back.
-**Idempotent because** each change becomes one event, whose id is fixed before it is first sent:
+**Emits** a failure (``ServiceFailed`` unless told otherwise) once on going down and again from time
+to time while it lasts, which is counted in the recovery under way or opens the next; and
+``ServiceRecovered`` in the recovery of that failure, caused by it, once on coming back.
+**Idempotent because** each of these becomes one event, whose id is fixed before it is first sent:
 however often publishing has to be tried, it is one entry.
 **Gives up by** nothing: while Redis is away it goes on asking, keeps what it has to say in order,
 and says it when Redis is back. Only stopping it loses what was never sent.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -76,6 +77,7 @@ class Target:
         failures: bad checks in a row that make it down.
         successes: good checks in a row that make it up again.
         failure: the kind of failure to publish.
+        repeat: how long it may be down before that is said again.
 
     Raises:
         ValueError: a threshold below 1, or an interval or timeout that is not positive.
@@ -88,12 +90,14 @@ class Target:
     failures: int = 3
     successes: int = 1
     failure: type[Failure] = ServiceFailed
+    repeat: timedelta = timedelta(minutes=5)
 
     def __post_init__(self) -> None:
         for name, count in (("failures", self.failures), ("successes", self.successes)):
             if count < 1:
                 raise ValueError(f"{name}={count}: a change takes at least 1 check")
-        for name, length in (("every", self.every), ("timeout", self.timeout)):
+        lengths = {"every": self.every, "timeout": self.timeout, "repeat": self.repeat}
+        for name, length in lengths.items():
             if length <= timedelta(0):
                 raise ValueError(f"{name}={length}: it must be longer than nothing")
 
@@ -105,6 +109,8 @@ class Incident:
         self._target = target
         self._health = Health()
         self._first_bad: datetime | None = None
+        self._told: datetime | None = None
+        """When it was last said that it is down; None while it is up."""
 
     @property
     def health(self) -> Health:
@@ -112,7 +118,7 @@ class Incident:
         return self._health
 
     def observe(self, problem: str | None, at: datetime) -> Event | None:
-        """Take in one check, and return the event to publish when it changes the state.
+        """Take in one check, and return the event to publish: a change, or what has lasted long.
 
         Args:
             problem: what was wrong, in one line; None when the check was good.
@@ -132,11 +138,18 @@ class Incident:
             self._first_bad = None
         match turn:
             case None:
-                return None
+                if self._told is None or problem is None or at - self._told < target.repeat:
+                    return None
+                self._told = at
+                seconds = (at - since).total_seconds()
+                reason = f"{target.url} has been down for {seconds:.0f} s: {problem}"
+                return target.failure(subject=target.subject, reason=reason)
             case Turn.DOWN:
+                self._told = at
                 reason = f"{target.failures} checks of {target.url} in a row failed: {problem}"
                 return target.failure(subject=target.subject, reason=reason)
             case Turn.UP:
+                self._told = None
                 downtime_ms = round((at - since) / timedelta(milliseconds=1))
                 return ServiceRecovered(subject=target.subject, downtime_ms=downtime_ms)
 
@@ -149,6 +162,8 @@ class HttpProbe:
         self._publisher = publisher
         self._incident = Incident(target)
         self._outage: Envelope | None = None
+        self._recovery = ""
+        """The recovery that the latest failure belongs to, which it may have joined."""
         self._unsent: deque[tuple[Event, Envelope]] = deque()
         self._news = asyncio.Event()
         self._log = get_logger()
@@ -188,7 +203,7 @@ class HttpProbe:
     def _enveloped(self, event: Event) -> Envelope:
         """Fix the event's id: a failure opens a recovery, and what ends it belongs there."""
         outage = self._outage
-        if outage is None:
+        if outage is None or isinstance(event, Failure):
             self._outage = self._publisher.prepare(event)
             return self._outage
         self._outage = None
@@ -206,9 +221,12 @@ class HttpProbe:
 
     async def _publish(self, event: Event, envelope: Envelope) -> None:
         """Publish one event, however long Redis is away; the publisher logs that it did."""
+        failure = isinstance(event, Failure)
+        if not failure and self._recovery:
+            envelope = replace(envelope, correlation_id=self._recovery)
         while True:
             try:
-                await self._publisher.publish(event, envelope=envelope)
+                receipt = await self._publisher.publish(event, envelope=envelope)
             except TransientError as error:
                 self._log.warning(
                     "event.held_back",
@@ -219,6 +237,7 @@ class HttpProbe:
                 )
                 await asyncio.sleep(self._target.every.total_seconds())
             else:
+                self._recovery = receipt.correlation_id if failure else ""
                 return
 
 

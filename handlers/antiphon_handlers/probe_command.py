@@ -46,6 +46,15 @@ def probe(
     event_type: Annotated[
         str, typer.Option("--type", help="The failure to publish.")
     ] = "service.failed",
+    repeat: Annotated[
+        timedelta,
+        typer.Option(
+            parser=length,
+            metavar="DURATION",
+            show_default="5m",
+            help="How long it may be down before that is said again.",
+        ),
+    ] = timedelta(minutes=5),
     json: JsonOption = False,
     redis: UrlOption = None,
     cell: CellOption = None,
@@ -63,6 +72,7 @@ def probe(
         failures=failures,
         successes=successes,
         failure=_failure(event_type),
+        repeat=repeat,
     )
     asyncio.run(_watch(target, settings_from(redis, cell)))
 

@@ -21,7 +21,7 @@ from redis import Redis
 from antiphon import Publisher, Receipt, Settings, StreamUnavailable
 from antiphon.broker.server import EmbeddedServer
 from antiphon.keys import Keys
-from antiphon_events import Envelope, Event
+from antiphon_events import Envelope, Event, ServiceFailed
 from antiphon_handlers.demo.shop.http_server import Answer, Request, serve
 from antiphon_handlers.http_probe import HttpProbe, Target
 from support import until
@@ -116,6 +116,22 @@ async def test_an_outage_is_one_failure_and_one_recovery_of_the_same_story(
     assert recovered[b"causationid"] == failed[b"id"]
     assert b"status 503" in failed[b"data"]
     assert json.loads(recovered[b"data"])["downtime_ms"] > 0
+
+
+async def test_what_ends_an_outage_belongs_to_the_recovery_its_failure_joined(
+    patient: Patient, settings: Settings, published: Published
+) -> None:
+    """Somebody else saw it first: both tell one story, and the end opens no recovery of its own."""
+    async with Publisher(settings) as publisher, Publisher(settings, source="other") as other:
+        first = await other.publish(ServiceFailed(subject="orders-db"))
+        async with probing(patient, publisher):
+            patient.well = False
+            await checked_again(patient)
+            patient.well = True
+            await until(lambda: published("service.recovered"))
+    (recovered,) = published("service.recovered")
+    assert recovered[b"correlationid"].decode() == first.correlation_id
+    assert len(published("service.failed")) == 1
 
 
 class LosingReplies(Publisher):

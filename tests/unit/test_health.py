@@ -68,6 +68,23 @@ def test_going_down_is_told_once() -> None:
     )
 
 
+def test_what_lasts_is_told_again() -> None:
+    """Down for long is said from time to time, and not to a recovery that has come back."""
+    watched = incident(failures=1, repeat=timedelta(seconds=10))
+    problems = ["gone", *["gone"] * 25, None, *[None] * 20]
+    told = [
+        (second, type(event))
+        for second, problem in enumerate(problems)
+        if (event := watched.observe(problem, START + timedelta(seconds=second)))
+    ]
+    assert told == [
+        (0, ServiceFailed),
+        (10, ServiceFailed),
+        (20, ServiceFailed),
+        (26, ServiceRecovered),
+    ]
+
+
 def test_coming_back_is_told_once() -> None:
     """However long the service stays up again, there is one recovery for one failure."""
     probe = incident(failures=2, successes=2)
