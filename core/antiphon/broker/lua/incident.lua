@@ -11,6 +11,7 @@ local function joinable(k, spec, prior)
   local known = string.match(prior, '^%d+ %a* (.*)$')
   if not other or other == ARGV[1] or other == known then return nil end
   if known and string.sub(spec, -1) == '0' then return nil end
+  redis.call('PEXPIRE', KEYS[k + 3], ARGV[2]) -- known for as long as failures come
   return other
 end
 
