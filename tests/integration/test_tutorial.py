@@ -37,6 +37,7 @@ class Reader:
         self.client = client
         self.environment = environment
         self.log = folder / "orders.log"
+        self.workers: list[subprocess.Popen[bytes]] = []
 
     def antiphon(self, *words: str, status: int = 0) -> str:
         """Run a command to its end, hold it to its exit status, and return what it printed."""
@@ -55,12 +56,14 @@ class Reader:
     def run_worker(self) -> subprocess.Popen[bytes]:
         """Start the worker in the background, logging to `orders.log`."""
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            worker = subprocess.Popen(
                 self._command("run", "orders:orders_db", "orders:orders_api"),
                 cwd=self.folder,
                 env=self.environment,
                 stderr=log,
             )
+        self.workers.append(worker)
+        return worker
 
     def ready(self) -> int:
         return self.log.read_text().count('"services.ready"')
@@ -98,7 +101,11 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         url = json.loads(server.stdout.readline())["url"]
         try:
             with Redis.from_url(url, decode_responses=True) as client:
-                yield Reader(folder, client, environment)
+                reader = Reader(folder, client, environment)
+                yield reader
+                for worker in reader.workers:  # a test that fails leaves nothing to the next one
+                    worker.kill()
+                    worker.wait()
             server.send_signal(signal.SIGINT)
             assert server.wait(_PATIENCE_SECONDS) == 0
         finally:
@@ -195,12 +202,14 @@ async def _once_too_often(reader: Reader) -> None:
 
 def _hold_keys_to_their_documentation(client: Any) -> None:
     """Every key that is there is one that is documented, of its type and with its lifetime."""
-    documented = []
+    documented, always = [], set[str]()
     for heading in ("## Events", "## Handlers", "## Deliveries", "## Guards", "## Records"):
         for key, kind, lifetime, *_ in rows(section("reference/keys.md", heading)):
             pattern = re.escape(code(key)[0].replace("{cell}", "{antiphon}"))
             documented.append((re.sub(r"<[^>]+>", ".+", pattern), kind, lifetime))
-    seen = set()
+            if heading != "## Guards":  # most of those are there only while a guard is at work
+                always.add(documented[-1][0])
+    seen = set[str]()
     for name in client.scan_iter("*"):
         matching = [row for row in documented if re.fullmatch(row[0], name)]
         assert matching, f"{name} is not documented"
@@ -209,7 +218,7 @@ def _hold_keys_to_their_documentation(client: Any) -> None:
         lasts = any(word in row[2] for row in matching for word in ("never", "gone when empty"))
         assert (client.ttl(name) == -1) == lasts, (name, client.ttl(name))
         seen |= {row[0] for row in matching}
-    assert len(seen) > len(documented) / 2
+    assert len(seen & always) > len(always) / 2, always - seen
 
 
 @pytest.mark.parametrize("block", NEEDS_SERVER, ids=str)
