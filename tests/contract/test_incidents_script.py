@@ -142,3 +142,15 @@ async def test_who_finds_the_recovery_over_opens_the_next(
     assert (second.correlation_id, second.coalesced) == (event.id, False)
     third = await publishers[2].publish(FAILED)
     assert (third.correlation_id, third.coalesced) == (event.id, True)
+
+
+async def test_an_incident_is_known_for_as_long_as_its_failures_come(
+    guarded: GuardedCell, publishers: list[Publisher]
+) -> None:
+    """However long its recovery is open, each further failure keeps it from being forgotten."""
+    await guarded.deploy(REACT)
+    await publishers[0].publish(FAILED)
+    incident = guarded.keys.incident(FAILED.type, FAILED.subject)[3]
+    assert await guarded.client.pexpire(incident, 5000)
+    assert (await publishers[1].publish(FAILED)).coalesced
+    assert await guarded.client.pttl(incident) > 5000

@@ -144,13 +144,16 @@ async def test_a_loop_is_halted_and_named(settings: Settings, witness: Witness) 
     async with running(ops):
         receipt = await ops.publish(ServiceFailed(subject="a"))
         record = await witness.closed(receipt.correlation_id, verdict="halted")
+        again = await ops.publish(ServiceFailed(subject="a"))
+        second = await witness.closed(again.correlation_id, verdict="halted")
+    assert second.summary.relapse_of == receipt.correlation_id, "what was halted did not hold"
     [halted] = rows(record, "halted")
     assert halted.text("guard") == "visits"
     assert "service.failed a → ops.restart_a → service.failed b → ops.restart_b" in halted.text(
         "path"
     )
-    assert len(await witness.entries("recovery.halted")) == 1
-    assert len(await witness.entries("recovery.escalated")) == 1
+    assert len(await witness.entries("recovery.halted")) == 2
+    assert len(await witness.entries("recovery.escalated")) == 2
 
 
 async def test_a_rate_defers_without_spending_attempts(

@@ -7,10 +7,16 @@ import asyncio
 import pybreaker
 
 from antiphon import Breaker, PermanentError, Publisher, Recovery, Retry, Service, Settings
-from antiphon_events import RecoveryEscalated, ServiceFailed, ServiceUnhealthy
+from antiphon_events import (
+    RecoveryEscalated,
+    RecoveryFailed,
+    ServiceFailed,
+    ServiceRestarted,
+    ServiceUnhealthy,
+)
 from program import antiphon
 from support import until
-from witness import Witness, changed, rows, running
+from witness import Witness, changed, running
 
 AT_ONCE = Retry(attempts=3, first="1ms", longest="1ms")
 
@@ -159,22 +165,67 @@ async def test_a_resource_may_have_any_name(settings: Settings, witness: Witness
 async def test_news_that_is_suppressed_changes_no_closed_recovery(
     settings: Settings, witness: Witness
 ) -> None:
-    """What guards the handlers of an escalation is no part of the recovery it tells of."""
-    api, told = Service("api", settings=settings), list[str]()
+    """What guards the handlers of an end is no part of the recovery that ended."""
+    api = Service("api", settings=settings)
 
-    @api.on(ServiceFailed, budget="1/10m")
+    @api.on(ServiceFailed)
     async def restart(failed: ServiceFailed) -> None:
         raise PermanentError("it does not come up")
 
-    @api.on(RecoveryEscalated, budget="1/10m")
-    async def page(escalated: RecoveryEscalated) -> None:
-        told.append(escalated.guard)
+    @api.on(RecoveryFailed, budget="1/10m")
+    async def page(failed: RecoveryFailed) -> None: ...
 
     async with running(api):
-        verdicts = []
         for _ in range(2):
             receipt = await api.publish(ServiceFailed(subject="api"))
-            verdicts.append(await witness.closed(receipt.correlation_id, verdict="failed"))
-        await until(lambda: told)
-    assert [record.summary.suppressed for record in verdicts] == [0, 1]
-    assert len(rows(verdicts[1], "suppressed")) == 1
+            await witness.closed(receipt.correlation_id, verdict="failed")
+        await witness.told(receipt.correlation_id, "suppressed", group="api.page")
+        record = await witness.closed(receipt.correlation_id, verdict="failed")
+    assert record.summary.suppressed == 0
+    assert record.summary.reasons == ("api.restart: died after 1 attempts",)
+
+
+async def test_who_resumes_one_subject_has_looked_at_it(
+    settings: Settings, witness: Witness
+) -> None:
+    """What the pause of a subject held runs at any age, once somebody resumes it by name."""
+    api, runs = Service("api", settings=settings), list[str]()
+
+    @api.on(ServiceFailed, max_age="300ms")
+    async def restart(failed: ServiceFailed) -> None:
+        runs.append(failed.subject)
+
+    await antiphon(settings, "pause", "--subject", "api")
+    async with running(api):
+        receipt = await api.publish(ServiceFailed(subject="api"))
+        await witness.told(receipt.correlation_id, "held", guard="pause")
+        await asyncio.sleep(0.4)
+        await antiphon(settings, "resume", "--subject", "api")
+        await witness.closed(receipt.correlation_id)
+    assert runs == ["api"]
+
+
+async def test_a_recovery_is_parked_by_its_own_storm_only(
+    settings: Settings, witness: Witness
+) -> None:
+    """What a person released from one storm goes on through the next."""
+    settings = changed(settings, storm="1/1m")
+    api, going = Service("api", settings=settings), asyncio.Event()
+
+    @api.on(ServiceFailed)
+    async def restart(failed: ServiceFailed) -> ServiceRestarted:
+        await going.wait()
+        return ServiceRestarted(subject=failed.subject)
+
+    @api.on(ServiceRestarted)
+    async def look(restarted: ServiceRestarted) -> None: ...
+
+    async with running(api), Publisher(settings) as publisher:
+        _, parked = [await publisher.publish(ServiceFailed(subject=s)) for s in ("a", "b")]
+        await witness.told(parked.correlation_id, "held", guard="storm")
+        await antiphon(settings, "resume", "--storm")
+        await witness.told(parked.correlation_id, "started", group="api.restart")
+        _, later = [await publisher.publish(ServiceFailed(subject=s)) for s in ("c", "d")]
+        await witness.told(later.correlation_id, "held", guard="storm")
+        going.set()
+        await witness.closed(parked.correlation_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 
 from antiphon.broker.faults import SERVER_ERRORS
@@ -63,10 +63,11 @@ class Circuits:
             await self._leave(breaker, name, who, error)
 
     async def _renew(self, breaker: Breaker, name: str, who: str) -> None:
-        """Remain the probe, however long the call takes."""
-        while True:
-            await asyncio.sleep(self._lease_ms / 3000)
-            await self._enter(breaker, name, who)
+        """Remain the probe, however long the call takes; when it is another's, there is an end."""
+        with suppress(CircuitOpen):
+            while True:
+                await asyncio.sleep(self._lease_ms / 3000)
+                await self._enter(breaker, name, who)
 
     async def _enter(self, breaker: Breaker, name: str, who: str) -> bool:
         """Go out, or raise; returns whether the call is the probe."""
