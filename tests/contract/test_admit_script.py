@@ -167,6 +167,8 @@ async def test_an_effect_under_way_is_waited_for(work: ScriptedCell) -> None:
     assert reply.of == held_by
     lease_ms = work.settings.lease.total_seconds() * 1000
     assert abs(reply.due_ms - seconds * 1000 - lease_ms) < 5000
+    assert isinstance(await work.admit(two), Waiting), "looking again says nothing new"
+    assert len(await work.ledger(second, "waiting")) == 1
     assert await work.outstanding(second) == second.owed(BY_SUBJECT)
     assert await work.due(BY_SUBJECT) == []
     assert [d.entry_id for d in await work.claim(BY_SUBJECT)] == [first.entry_id]

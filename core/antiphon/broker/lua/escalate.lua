@@ -1,8 +1,8 @@
 -- Tell people that a recovery needs them. Included after record.lua.
 local function text(value) return cjson.encode(tostring(value)) end
 
--- Publish recovery.escalated. `index` is the place, among the keys, of the unacknowledged escalations, `after` the time
--- until the next tier, ms. `e` holds guard, name, limit, value, why, tier, and `tried`, a list.
+-- Publish recovery.escalated. `index` is the place, among the keys, of the unacknowledged
+-- escalations, `after` the time until the next tier, ms. `e` holds guard, name, limit, value, why, tier, and `tried`, a list.
 -- Returns the id of the event.
 local function escalate(index, after, e)
   local tried = {}

@@ -3,9 +3,8 @@
 -- include place, adopt
 -- KEYS[1..22] record, delivery, incident
 -- ARGV[1..13] record, delivery, incident
--- Returns {1, verdict, 1 when the record waited for it and 0 when not, news, ...}, {2, '', 0} when the
---   delivery is not ours, {9, recovery} for a failure that should
---   join this open recovery.
+-- Returns {1, verdict, 1 when the record waited for it and 0 when not, news, ...}, {2, '', 0} when
+--   the delivery is not ours, {9, recovery} for a failure that should join this open recovery.
 if not ours() then return {2, '', 0} end
 local standing, other = adopt()
 if standing == 'joins' then return {9, other} end
