@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         StreamUnavailable,
         TransientError,
     )
+    from antiphon.flow.approval import Approval
     from antiphon.flow.join import Join, Joined, all_of, any_of, n_of
     from antiphon.guards.breaker import Breaker, CircuitOpen
     from antiphon.guards.quota import Budget, Quota
@@ -26,6 +27,7 @@ else:
     # Source: PEP 562. Hidden from type checkers, which would take it to provide any name at all.
     _HOMES = {
         "AntiphonError": "errors",
+        "Approval": "flow.approval",
         "Breaker": "guards.breaker",
         "Budget": "guards.quota",
         "CircuitOpen": "guards.breaker",
@@ -62,6 +64,7 @@ else:
 
 __all__ = [
     "AntiphonError",
+    "Approval",
     "Breaker",
     "Budget",
     "CircuitOpen",

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Union
 
 from antiphon.errors import ConfigurationError
+from antiphon.flow.course import Course
 from antiphon.flow.join import Join
 from antiphon.guards.policy import Guards
 from antiphon.recovery import Recovery
@@ -36,6 +37,7 @@ class Handler:
     concurrency: int | None
     signature: Signature
     guards: Guards = field(default_factory=Guards)
+    course: Course = field(default_factory=Course)
     group: str = field(init=False)
     """The consumer group, one per handler."""
     kinds: dict[str, type[Event]] = field(init=False)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from antiphon.duration import duration
 from antiphon.errors import ConfigurationError
+from antiphon.flow.join import Joined
 from antiphon.guards.breaker import Breaker
-from antiphon_events import Envelope, Event
+from antiphon_events import Envelope, Event, uuid7
 
 Reporter = Callable[[float, str], Awaitable[None]]
 
@@ -27,8 +29,8 @@ class Recovery:
     """
 
     __slots__ = (
-        "_guard", "_published", "_reporter",
-        "attempt", "deadline", "envelope", "log_fields", "token",
+        "_children", "_guard", "_later", "_published", "_reporter",
+        "attempt", "deadline", "envelope", "log_fields", "token", "undoing",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +43,7 @@ class Recovery:
         reporter: Reporter | None = None,
         log_fields: dict[str, object] | None = None,
         guard: Guard | None = None,
+        undoing: Joined | None = None,
     ) -> None:
         self.envelope = envelope
         self.attempt = attempt
@@ -55,7 +58,11 @@ class Recovery:
         self.log_fields = log_fields or {}
         self._reporter = reporter
         self._guard = guard
+        self.undoing = undoing
+        """What the step had published that is to be undone; None unless this undoes one."""
         self._published: list[Event] = []
+        self._later: list[tuple[Event, timedelta]] = []
+        self._children: list[tuple[str, Event]] = []
 
     @property
     def correlation_id(self) -> str:
@@ -77,11 +84,43 @@ class Recovery:
         """What `publish` has added to the outcome so far."""
         return tuple(self._published)
 
-    def publish(self, event: Event) -> None:
-        """Add an event to the outcome: it is published in the commit, or not at all."""
-        if not isinstance(event, Event):
-            raise TypeError(f"{event!r} is not an Event")
-        self._published.append(event)
+    @property
+    def later(self) -> tuple[tuple[Event, timedelta], ...]:
+        """The events that `publish` has put off so far, and for how long after the commit."""
+        return tuple(self._later)
+
+    @property
+    def children(self) -> tuple[tuple[str, Event], ...]:
+        """The recoveries that `start` has added to the outcome so far."""
+        return tuple(self._children)
+
+    def publish(self, event: Event, *, after: str | timedelta | None = None) -> None:
+        """Add an event to the outcome: it is published in the commit, or not at all.
+
+        Args:
+            event: what happened.
+            after: publish it so long after the commit, such as ``"5m"``; the recovery stays open
+                until then.
+        """
+        _check(event)
+        if after is None:
+            self._published.append(event)
+        else:
+            self._later.append((event, duration(after)))
+
+    def start(self, event: Event) -> str:
+        """Start a recovery of its own with an event, as a child of this one.
+
+        It begins with the commit. This recovery stays open until the child is over, and is then
+        told by `ChildClosed`, about the child's subject.
+
+        Returns:
+            The child's correlation id.
+        """
+        _check(event)
+        child = uuid7()
+        self._children.append((child, event))
+        return child
 
     def breaker(self, breaker: str | Breaker) -> AbstractAsyncContextManager[None]:
         """Guard an outgoing call by a circuit breaker that all replicas share.
@@ -120,3 +159,8 @@ class Recovery:
             raise ValueError(f"progress {fraction!r} is not a fraction from 0.0 to 1.0")
         if self._reporter is not None:
             await self._reporter(fraction, message)
+
+
+def _check(event: Event) -> None:
+    if not isinstance(event, Event):
+        raise TypeError(f"{event!r} is not an Event")

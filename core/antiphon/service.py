@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from antiphon.broker.hosting import App, Broker, new_app, new_broker, subscribe
 from antiphon.duration import duration
 from antiphon.errors import ConfigurationError
+from antiphon.flow.approval import Approval
+from antiphon.flow.course import Course, OnFailure
 from antiphon.flow.join import Choice, Join, selector
 from antiphon.guards.breaker import Breaker
 from antiphon.guards.policy import Guards
@@ -105,6 +107,10 @@ class Service:
         exclusive: bool | str = False,
         max_age: str | timedelta | None = None,
         max_visits: int | None = None,
+        within: str | timedelta | None = None,
+        approval: Approval | None = None,
+        on_failure: OnFailure | None = None,
+        undo: Callable[..., Any] | None = None,
     ) -> Callable[[F], F]:
         """React to events: the decorated function becomes a handler of this service.
 
@@ -128,6 +134,13 @@ class Service:
             max_age: the oldest failure it acts on; the setting unless given, ``"off"`` for any.
             max_visits: how often it may run for one subject in one recovery; the setting unless
                 given.
+            within: how long its join waits after the first branch, such as ``"10m"``; then
+                `JoinTimedOut` is published. For ever unless given.
+            approval: who must agree before it runs.
+            on_failure: what is published when it is given up: a class of failures, or a function
+                of the event and the error. Its handlers then decide the verdict.
+            undo: takes back what the function did when the recovery is rolled back: a function
+                called with the same event, and the `Recovery` if it asks for it.
 
         Raises:
             ConfigurationError: the function's signature, or a value given here, makes no sense.
@@ -142,6 +155,14 @@ class Service:
             exclusive=("{subject}" if exclusive is True else exclusive) or None,
             max_age=_age(max_age),
             max_visits=_at_least_once(max_visits),
+        )
+        if within is not None and join is None:
+            raise ConfigurationError("within= is how long a join waits, and this handler has none")
+        course = Course(
+            within=duration(within) if within is not None else None,
+            approval=approval,
+            on_failure=on_failure,
+            undo=undo,
         )
 
         def register(function: F) -> F:
@@ -163,6 +184,7 @@ class Service:
                 concurrency=concurrency,
                 signature=read_signature(function),
                 guards=guards,
+                course=course,
             )
             self._handlers[name] = handler
             if "broker" in self.__dict__:

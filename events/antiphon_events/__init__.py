@@ -1,5 +1,11 @@
 """The vocabulary of Antiphon: the envelope, the event, and the catalogue of both."""
 
+from antiphon_events.approvals import (
+    ApprovalDenied,
+    ApprovalExpired,
+    ApprovalGranted,
+    ApprovalRequested,
+)
 from antiphon_events.attribute import MAX_ATTRIBUTE_BYTES, InvalidAttribute
 from antiphon_events.decoding import UndecodableData, attach, decode, parse_event
 from antiphon_events.envelope import Envelope, UndecodableFields
@@ -17,6 +23,7 @@ from antiphon_events.fields import data_schema
 from antiphon_events.ids import derived_id, uuid7
 from antiphon_events.lifecycle import (
     Lifecycle,
+    RecoveryCancelled,
     RecoveryCompleted,
     RecoveryEscalated,
     RecoveryFailed,
@@ -33,12 +40,18 @@ from antiphon_events.recoveries import (
 from antiphon_events.registry import event_class, event_types
 from antiphon_events.schema import catalogue, json_schema
 from antiphon_events.selector import Selector
+from antiphon_events.steps import ChildClosed, JoinTimedOut, StepFailed
 from antiphon_events.upcasters import upcaster
 
 __all__ = [
     "MAX_ATTRIBUTE_BYTES",
+    "ApprovalDenied",
+    "ApprovalExpired",
+    "ApprovalGranted",
+    "ApprovalRequested",
     "CacheLost",
     "CacheWarmed",
+    "ChildClosed",
     "DatabaseFailed",
     "DatabaseRestored",
     "DependencyUnavailable",
@@ -46,7 +59,9 @@ __all__ = [
     "Event",
     "Failure",
     "InvalidAttribute",
+    "JoinTimedOut",
     "Lifecycle",
+    "RecoveryCancelled",
     "RecoveryCompleted",
     "RecoveryEscalated",
     "RecoveryFailed",
@@ -59,6 +74,7 @@ __all__ = [
     "ServiceRecovered",
     "ServiceRestarted",
     "ServiceUnhealthy",
+    "StepFailed",
     "UndecodableData",
     "UndecodableFields",
     "attach",

@@ -35,6 +35,15 @@ class _Closed(Lifecycle):
     reasons: list[str] = Field(default_factory=list)
     """The handlers that died or were suppressed, and the failures nobody answered."""
 
+    completed: list[str] = Field(default_factory=list)
+    """The handlers that completed something; empty when nothing went wrong."""
+
+    undone: list[str] = Field(default_factory=list)
+    """The handlers whose completed steps were undone."""
+
+    left: str = ""
+    """What the recovery leaves inconsistent, for a person to read; empty when nothing."""
+
 
 class RecoveryCompleted(_Closed):
     """A recovery ended, and every step of it was completed."""
@@ -61,6 +70,15 @@ class RecoveryHalted(_Closed):
 
     reason: str = ""
     """The limit, and the path of causes that shows the loop, for a person to read."""
+
+
+class RecoveryCancelled(_Closed):
+    """A recovery was cancelled by a person, and has ended."""
+
+    type = "recovery.cancelled"
+
+    reason: str = ""
+    """Who cancelled it and why, for a person to read."""
 
 
 class _Alarm(Lifecycle):
@@ -101,3 +119,9 @@ class RecoveryStalled(_Alarm):
     """A recovery passed its deadline with work left."""
 
     type = "recovery.stalled"
+
+    deadline_ms: int = 0
+    """When it should have been over, in Unix milliseconds of the server's clock."""
+
+    outstanding: list[str] = Field(default_factory=list)
+    """What it waits for: deliveries as ``type|entry|group``, and other work by its name."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from antiphon.errors import ConfigurationError
 from antiphon_events import Event, Selector
 
 E = TypeVar("E", bound=Event)
 Choice = type[Event] | Selector
+Losers = Literal["ignore", "cancel"]
 
 
 def selector(choice: Choice) -> Selector:
@@ -28,6 +29,8 @@ class Join:
 
     needed: int
     branches: tuple[Selector, ...]
+    losers: Losers = "ignore"
+    """What becomes of steps that would only bring a branch which is not needed any more."""
 
     def __post_init__(self) -> None:
         names = [branch_name(branch) for branch in self.branches]
@@ -35,6 +38,8 @@ class Join:
             raise ConfigurationError(
                 f"two branches of a join are the same: {sorted(names)}; tell them apart by subject"
             )
+        if self.losers not in ("ignore", "cancel"):
+            raise ConfigurationError(f"losers={self.losers!r}: use 'ignore' or 'cancel'")
         if not 1 <= self.needed <= len(names):
             raise ConfigurationError(
                 f"a join of {len(names)} branches cannot need {self.needed} of them"
@@ -69,6 +74,17 @@ class Joined:
     def __len__(self) -> int:
         return len(self._events)
 
+    @property
+    def winner(self) -> Event:
+        """The one event that arrived first, of a join that needs one.
+
+        Raises:
+            LookupError: the join holds more than one event.
+        """
+        if len(self._events) != 1:
+            raise LookupError(f"the join holds {len(self._events)} events, and none of them won")
+        return self._events[0]
+
     def of(self, kind: type[E]) -> tuple[E, ...]:
         """Every event of a type, in the order of their branches."""
         return tuple(event for event in self._events if isinstance(event, kind))
@@ -79,14 +95,18 @@ def all_of(*choices: Choice) -> Join:
     return Join(len(choices), tuple(selector(c) for c in choices))
 
 
-def any_of(*choices: Choice) -> Join:
-    """React once, to the first of these events that arrives in a recovery."""
-    return Join(1, tuple(selector(c) for c in choices))
+def any_of(*choices: Choice, losers: Losers = "ignore") -> Join:
+    """React once, to the first of these events that arrives in a recovery: `Joined.winner`.
+
+    The steps that would bring the others go on, and what they bring is ignored; with
+    ``losers="cancel"`` those of them that have not begun another attempt do not begin it.
+    """
+    return Join(1, tuple(selector(c) for c in choices), losers)
 
 
-def n_of(needed: int, *choices: Choice) -> Join:
-    """React once `needed` of these events have arrived in a recovery."""
-    return Join(needed, tuple(selector(c) for c in choices))
+def n_of(needed: int, *choices: Choice, losers: Losers = "ignore") -> Join:
+    """React once `needed` of these events have arrived in a recovery; for `losers` see `any_of`."""
+    return Join(needed, tuple(selector(c) for c in choices), losers)
 
 
 def branch_name(branch: Selector) -> str:
