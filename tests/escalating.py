@@ -17,7 +17,7 @@ TRIED = ("orders-api.restart at 10:02:11", "orders-api.restart at 10:04:40")
 _GIVE_UP = """
 local e = {guard = 'budget', name = 'restart:orders-api', limit = 3, value = 3, tier = 1,
   why = ARGV[4], tried = {unpack(ARGV, 5)}}
-return escalate(12, ARGV[3], e)
+return escalate(ARGV[3], e)
 """
 
 
@@ -26,7 +26,7 @@ def giving_up(keys: Keys, settings: Settings, correlation_id: str) -> Call:
     first, *_ = [*map(milliseconds, settings.escalate_after), ""]
     return Call(
         _script(),
-        (*keys.record(correlation_id, ""), keys.escalations),
+        keys.record(correlation_id, ""),
         (correlation_id, milliseconds(settings.record_retention), first, REASON, *TRIED),
     )
 

@@ -12,8 +12,8 @@ _GRACE_SECONDS = 2.0
 
 _LASTING = ("events:", "subscribers:", "recoveries:", "due:", "inbox:")
 _LASTING_ALONE = ("fence", "dead", "groups", "workers")
-_LASTING_GUARDS = ("pauses", "held", "escalations", "guards", "audit")
-_LASTING_WHILE_OPEN = ("recovery:", "outstanding:", "ledger:")
+_LASTING_GUARDS = ("pauses", "held", "escalations", "guards", "audit", "timers", "approvals")
+_LASTING_WHILE_OPEN = ("recovery:", "outstanding:", "ledger:", "plan:")
 
 
 def keys_of(client: Redis, cell: str) -> list[str]:

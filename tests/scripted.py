@@ -23,7 +23,7 @@ from antiphon.delivery import INBOX, Delivery, receive
 from antiphon.duration import milliseconds
 from antiphon.flow.join import Join
 from antiphon.handler import Handler, Key
-from antiphon.settler import _addressed
+from antiphon.outgoing import addressed
 from antiphon_events import Envelope, Event, Selector, uuid7
 
 ALICE, BOB = "alice", "bob"
@@ -207,7 +207,7 @@ class ScriptedCell:
         return self.calls(by).commit(lease, 7, [self.answer(lease, event) for event in events])
 
     def answer(self, lease: Lease, event: Event) -> Outgoing:
-        return _addressed(event, lease.delivery.envelope, lease.delivery.handler.service)
+        return addressed(event, lease.delivery.envelope, lease.delivery.handler.service)
 
     @staticmethod
     def settlement(reply: list[Any]) -> Settlement:
@@ -286,7 +286,7 @@ class ScriptedCell:
         wanted = sent.correlation_id.encode()
         return [
             fields
-            for stream in self.keys.news[:-1]
+            for stream in self.keys.news[:4] + self.keys.news[5:]
             for _, fields in await self.client.xrange(stream)
             if fields[b"correlationid"] == wanted
         ]

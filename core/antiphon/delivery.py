@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from antiphon.errors import UndecodableEvent
 from antiphon.flow.join import branch_name
+from antiphon.flow.undoing import UNDO, Undoing
 from antiphon.handler import Handler
 from antiphon_events import Envelope, Event, UndecodableData, UndecodableFields, decode
 
@@ -38,6 +39,8 @@ class Delivery:
     """What it holds exclusively; empty when nothing."""
     circuit: str = ""
     """The breaker it passes; empty without one."""
+    undo: Undoing | None = None
+    """What it is to undo; None when it is to be done."""
 
     @property
     def name(self) -> str:
@@ -85,6 +88,8 @@ def receive(
     if delivery.wanted and flaw is None:
         try:
             _decode(delivery, fields.get(b"data") or b"{}", max_payload_bytes)
+            if label == INBOX and (kept := fields.get(UNDO)):
+                delivery.undo, delivery.key = Undoing.read(kept), envelope.id
         except (UndecodableEvent, UndecodableData) as error:
             delivery.event, delivery.flaw = None, UndecodableEvent(str(error))
     return delivery

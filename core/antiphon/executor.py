@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
@@ -15,7 +15,7 @@ from antiphon.broker.calls import Calls, Lease
 from antiphon.broker.circuits import Circuits
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.incidents import Incidents
-from antiphon.broker.replies import JOINS, Admission, OnHold, Onset, Run, admission
+from antiphon.broker.replies import JOINS, Admission, OnHold, Onset, Run, admission, said
 from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
@@ -23,15 +23,13 @@ from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, Transi
 from antiphon.flow.join import Joined, branch_name
 from antiphon.handler import Handler
 from antiphon.inflight import Flight, Interruption
+from antiphon.invoking import Invoke, undoer
 from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often, writable
 from antiphon.recovery import Recovery, current
 from antiphon.refusal import say_onset, say_refusal
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Event
-
-Invoke = Callable[[Event | Joined, Recovery, Delivery], Awaitable[object]]
-"""Calls a handler's function, directly or through FastStream."""
 
 
 class Executor:
@@ -53,6 +51,7 @@ class Executor:
     ) -> None:
         self.handler = handler
         self._invoke = invoke
+        self._undo = undoer(handler) or _undo_nothing
         self._calls = calls
         self._gatherer = gatherer
         self._settler = settler
@@ -94,7 +93,29 @@ class Executor:
         """The delivery does not run now, or not at all."""
         if isinstance(why, OnHold):
             self._wake(max(0.0, why.due_ms / 1000 - time.time()))
+            if why.guard == "approval" and why.fresh:
+                self._say_asked(delivery, why)
         say_refusal(why, delivery.key, self._log.bind(**self._log_fields(delivery)))
+
+    def _say_asked(self, delivery: Delivery, why: OnHold) -> None:
+        approval = self.handler.course.approval
+        self._log.warning(
+            "approval.requested",
+            approval=why.name,
+            who=list(approval.tiers[0]) if approval else [],
+            quorum=why.limit,
+            due_ms=why.due_ms if approval and approval.within else None,
+            **self._log_fields(delivery),
+        )
+
+    async def _won(self, lease: Lease) -> None:
+        """Say that a join fired without all its branches; end what would bring the others."""
+        join, d = self.handler.join, lease.delivery
+        if join is None or d.undo or join.needed >= len(join.branches):
+            return
+        self._log.info("join.won", branch=d.branch, losers=join.losers)
+        if join.losers == "cancel":
+            await self._circuits.rouse_recovery(d.envelope.correlation_id)
 
     def _say_onsets(self, delivery: Delivery, onsets: Iterable[Onset]) -> None:
         for onset in onsets:
@@ -109,10 +130,8 @@ class Executor:
         self._say_onsets(delivery, [Onset.read(row) for row in news])
         if awaited:
             self._log.info("delivery.skipped", **self._log_fields(delivery))
-        if verdict:
-            self._log.info(
-                "recovery.closed", verdict=verdict.decode(), **self._log_fields(delivery)
-            )
+        if closed := said(verdict):
+            self._log.info("recovery.closed", verdict=closed, **self._log_fields(delivery))
 
     async def _ask(
         self, delivery: Delivery, call: Callable[[str], Call]
@@ -151,6 +170,7 @@ class Executor:
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
         self._log.info("delivery.started", token=run.token, **taken_over)
+        await self._won(lease)
         started = time.monotonic()
         outcome = await self._outcome(lease, run, recovery, flight)
         flight.settling = True
@@ -162,12 +182,14 @@ class Executor:
             _refuse_hopeless(lease)
             argument = self._argument(lease.delivery, run)
             alarm = self._alarm(flight)
+            invoke = self._undo if lease.delivery.undo else self._invoke
             try:
-                result = await self._invoke(argument, recovery, lease.delivery)
+                result = await invoke(argument, recovery, lease.delivery)
             finally:
                 if alarm is not None:
                     alarm.cancel()
-            return Done((*_events(result, self.handler), *recovery.published))
+            events = (*_events(result, self.handler), *recovery.published)
+            return Done(events, recovery.later, recovery.children, run.branches)
         except asyncio.CancelledError as error:
             if flight.interrupted is None and flight.task.cancelling():
                 raise  # nobody here asked for it: the whole program is being stopped
@@ -203,11 +225,14 @@ class Executor:
             if delivery.event is None:
                 raise PermanentError("the delivery has no event")
             return delivery.event
+        branches: Mapping[str, str | bytes] = run.branches
+        if delivery.undo is not None:
+            branches = delivery.undo.branches
         order = [branch_name(branch) for branch in self.handler.join.branches]
-        arrived = sorted(run.branches, key=order.index)
-        return Joined(tuple(self._branch(run.branches[name]) for name in arrived))
+        arrived = sorted(branches, key=order.index)
+        return Joined(tuple(self._branch(branches[name]) for name in arrived))
 
-    def _branch(self, kept: bytes) -> Event:
+    def _branch(self, kept: str | bytes) -> Event:
         label, entry_id, stream, fields = orjson.loads(kept)
         raw = {name.encode(): value.encode() for name, value in fields.items()}
         event = self._receive(stream, label, entry_id, raw).event
@@ -231,6 +256,7 @@ class Executor:
             token=lease.token,
             deadline=datetime.now(UTC) + timeout if timeout else None,
             reporter=report,
+            undoing=Joined(d.undo.events()) if d.undo else None,
             log_fields=self._log_fields(d, lease.attempt),
             guard=lambda breaker, name: self._circuits.guard(
                 breaker,
@@ -255,6 +281,10 @@ class Executor:
             "entry_id": d.entry_id,
             "attempt": attempt,
         }
+
+
+async def _undo_nothing(_: Event | Joined, __: Recovery, delivery: Delivery) -> object:
+    raise PermanentError(f"{delivery.handler.group} does not say any more how it is undone")
 
 
 def _refuse_hopeless(lease: Lease) -> None:

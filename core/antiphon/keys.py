@@ -15,6 +15,7 @@ NEWS_TYPES = (
     "recovery.failed",
     "recovery.halted",
     "recovery.escalated",
+    "recovery.cancelled",
 )
 """What the scripts publish about a recovery, in the order they expect the streams."""
 
@@ -39,6 +40,8 @@ class Keys:
     held: str = field(init=False)
     storm: str = field(init=False)
     escalations: str = field(init=False)
+    timers: str = field(init=False)
+    approvals: str = field(init=False)
     guards: str = field(init=False)
     audit: str = field(init=False)
     news: tuple[str, ...] = field(init=False)
@@ -61,6 +64,8 @@ class Keys:
             ("held", f"{prefix}held"),
             ("storm", f"{prefix}storm"),
             ("escalations", f"{prefix}escalations"),
+            ("timers", f"{prefix}timers"),
+            ("approvals", f"{prefix}approvals"),
             ("guards", f"{prefix}guards"),
             ("audit", f"{prefix}audit"),
             ("news", tuple(f"{prefix}events:{t}" for t in NEWS_TYPES)),
@@ -108,6 +113,14 @@ class Keys:
         """The durable story of one recovery."""
         return f"{self.prefix}ledger:{correlation_id}"
 
+    def plan(self, correlation_id: str) -> str:
+        """What a recovery publishes, times out or undoes later."""
+        return f"{self.prefix}plan:{correlation_id}"
+
+    def approval(self, approval_id: str) -> str:
+        """A request for approval, and the answers to it."""
+        return f"{self.prefix}approval:{approval_id}"
+
     def subject_recoveries(self, subject: str) -> str:
         """The recoveries of one subject, by the instant they opened."""
         return f"{self.prefix}recoveries:subject:{subject}"
@@ -115,13 +128,12 @@ class Keys:
     def incident(self, event_type: str, subject: str) -> tuple[str, ...]:
         """What a failure of a type and subject looks at, in the order the scripts expect.
 
-        The pauses, escalations and guards of the cell, the recovery that such failures join while
-        it is open, their relapses, and the subjects that fail now.
+        The pauses and guards of the cell, the recovery that such failures join while it is open,
+        their relapses, and the subjects that fail now.
         """
         prefix, incident = self.prefix, f"{event_type}:{subject}"
         return (
             self.pauses,
-            self.escalations,
             self.guards,
             f"{prefix}incident:{incident}",
             f"{prefix}relapse:{incident}",
@@ -141,7 +153,7 @@ class Keys:
         return f"{self.prefix}turn:{duty}"
 
     def record(self, correlation_id: str, subject: str) -> tuple[str, ...]:
-        """The eleven keys of a recovery's record, in the order every script expects them."""
+        """The fifteen keys of a recovery's record, in the order every script expects them."""
         prefix = self.prefix
         return (
             f"{prefix}recovery:{correlation_id}",
@@ -151,4 +163,7 @@ class Keys:
             self.closed_recoveries,
             f"{prefix}recoveries:subject:{subject}",
             *self.news,
+            self.timers,
+            self.escalations,
+            f"{prefix}plan:{correlation_id}",
         )

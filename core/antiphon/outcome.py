@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -19,6 +20,12 @@ class Done:
     """The step succeeded; its events are published in the commit."""
 
     events: tuple[Event, ...] = ()
+    later: tuple[tuple[Event, timedelta], ...] = ()
+    """Events to be published so long after the commit."""
+    children: tuple[tuple[str, Event], ...] = ()
+    """Recoveries to be started: the id and the first event of each."""
+    branches: Mapping[str, bytes] = field(default_factory=dict)
+    """What completed the handler's join, as the join kept it."""
 
 
 @dataclass(frozen=True, slots=True)

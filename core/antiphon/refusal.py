@@ -9,9 +9,11 @@ from antiphon.broker.replies import (
     Arrived,
     Closed,
     Duplicate,
+    Late,
     NotOurs,
     OnHold,
     Onset,
+    Outrun,
     Run,
     Suppressed,
     Waiting,
@@ -24,8 +26,8 @@ def say_refusal(why: Admission, key: str, log: Any) -> None:
     match why:
         case Duplicate() | Waiting():
             _say_repeated(why, key, log)
-        case Arrived():
-            log.info("delivery.joined", have=why.have, need=why.need)
+        case Outrun() | Late() | Arrived():
+            _say_joined(why, log)
         case Closed():
             log.debug("delivery.closed")
         case NotOurs():
@@ -38,7 +40,7 @@ def say_refusal(why: Admission, key: str, log: Any) -> None:
             raise AssertionError(why)
         case _:
             assert_never(why)
-    if isinstance(why, Arrived | Duplicate | Suppressed) and why.verdict:
+    if isinstance(why, Arrived | Duplicate | Late | Outrun | Suppressed) and why.verdict:
         log.info("recovery.closed", verdict=why.verdict)
 
 
@@ -60,6 +62,16 @@ def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:
     else:
         decided("idempotency", "waiting")
         log.info("delivery.waiting", of=why.of, due_ms=why.due_ms, key=key)
+
+
+def _say_joined(why: Arrived | Late | Outrun, log: Any) -> None:
+    """Say what became of a branch, or of a step that no join needs any more."""
+    if isinstance(why, Arrived):
+        log.info("delivery.joined", have=why.have, need=why.need)
+    elif isinstance(why, Late):
+        log.warning("branch.late")
+    else:
+        log.info("step.outrun", by=why.by)
 
 
 def _say_held(why: OnHold, log: Any) -> None:

@@ -186,6 +186,7 @@ class Service:
                 guards=guards,
                 course=course,
             )
+            _check_undo(handler)
             self._handlers[name] = handler
             if "broker" in self.__dict__:
                 subscribe(handler, self.worker, self.broker, Keys(self.settings.cell))
@@ -215,6 +216,15 @@ class Service:
     async def stop(self) -> None:
         """Stop them: let deliveries finish within the drain limit, hand the rest back."""
         await self.broker.stop()
+
+
+def _check_undo(handler: Handler) -> None:
+    undo = handler.course.undo
+    if undo is not None and read_signature(undo).injected:
+        raise ConfigurationError(
+            f"{handler.group}: undo={undo.__qualname__} takes the event and the Recovery, and "
+            "nothing that is injected"
+        )
 
 
 def _age(value: str | timedelta | None) -> timedelta | None:

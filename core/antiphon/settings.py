@@ -114,6 +114,21 @@ class ServiceGuards(BaseModel):
     """Attempts of all its handlers together."""
 
 
+Partial = Literal["accept", "escalate", "roll-back"]
+
+
+class RecoveryTerms(BaseModel):
+    """What a deployment sets for the recoveries that events of one type open."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    deadline: _MaybePositive = None
+    """When such a recovery should be over, from its opening."""
+
+    partial: Partial | None = None
+    """What becomes of one of which a part did not complete."""
+
+
 class Settings(BaseSettings):
     """Everything a publisher, a worker or a command needs to know about its surroundings.
 
@@ -198,6 +213,16 @@ class Settings(BaseSettings):
 
     escalate_after: _Durations = (timedelta(minutes=15), timedelta(minutes=30))
     """How long an escalation waits to be acknowledged before it goes up a tier, tier by tier."""
+
+    deadline: _MaybePositive = None
+    """When a recovery should be over, from its opening; then people are told. ``off``: never."""
+
+    partial: Partial = "roll-back"
+    """A part of a recovery did not complete: ``accept`` that, ``escalate`` it, or ``roll-back`` the
+    completed steps that say how (``undo=``)."""
+
+    recoveries: dict[str, RecoveryTerms] = Field(default_factory=dict)
+    """The deadline and ``partial`` of recoveries, by the type of the event that opens them."""
 
     handlers: dict[str, HandlerGuards] = Field(default_factory=dict)
     """Guards of single handlers, by ``service.handler``."""

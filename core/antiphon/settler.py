@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import assert_never
 
 from antiphon.broker.calls import Calls, Lease, Outgoing
@@ -28,9 +27,9 @@ from antiphon.outcome import (
     describe,
     judge,
 )
+from antiphon.outgoing import answers_for, outgoings, undo_plan
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import decided
-from antiphon_events import Envelope, Event, Failure, uuid7
 
 Wake = Callable[[float], None]
 """Told in how many seconds a delivery of this worker is due again."""
@@ -76,8 +75,8 @@ class Settler:
 
     async def _write(self, lease: Lease, outcome: Outcome, ms: int) -> None:
         match outcome:
-            case Done(events):
-                await self._commit(lease, events, ms)
+            case Done():
+                await self._commit(lease, outcome, ms)
             case Retrying(delay, error, ended, cause):
                 delay_ms = milliseconds(delay)
                 call = self._calls.postpone(lease, ms, delay_ms=delay_ms, error=error, ended=ended)
@@ -87,12 +86,8 @@ class Settler:
                     self._log.warning(
                         "delivery.retried", duration_ms=ms, error=error, due_ms=due_ms
                     )
-            case Dead(error, ended, cause):
-                call = self._calls.bury(lease, ms, error, ended)
-                if done := await self._run(call, lease.delivery, ended, cause):
-                    dead = done.detail[0] if done.detail else None
-                    self._log.error("delivery.died", duration_ms=ms, error=error, dead_entry=dead)
-                    self.say_closed(done.verdict)
+            case Dead():
+                await self._bury(lease, outcome, ms)
             case Deferred():
                 await self._defer(lease, outcome, ms)
             case Released():
@@ -118,20 +113,52 @@ class Settler:
                 due_ms=int(done.detail[0]) if done.detail else None,
             )
 
-    async def _commit(self, lease: Lease, events: tuple[Event, ...], ms: int) -> None:
-        cause, service = lease.delivery.envelope, lease.delivery.handler.service
-        outgoing = [_addressed(event, cause, service) for event in events]
+    async def _commit(self, lease: Lease, done: Done, ms: int) -> None:
+        delivery = lease.delivery
+        outgoing = list(outgoings(delivery, done))
         for out in outgoing:
             if len(out.data) > self._max_payload_bytes:
                 await self._write(lease, Dead(describe(self._too_large(out))), ms)
                 return
-        call = self._calls.commit(lease, ms, outgoing)
-        if done := await self._run(call, lease.delivery, "success"):
+        call = self._calls.commit(lease, ms, outgoing, undo_plan(lease, done, outgoing))
+        if settled := await self._run(call, delivery, "success"):
+            places = list(zip(outgoing, settled.detail, strict=False))
             published = [
-                {"id": o.id, "type": o.type, "subject": o.subject, "entry": entry}
-                for o, entry in zip((o.envelope for o in outgoing), done.detail, strict=False)
-            ]
-            self._log.info("delivery.completed", duration_ms=ms, published=published)
+                {"id": o.envelope.id, "type": o.envelope.type, "subject": o.envelope.subject,
+                 "entry": entry}
+                for o, entry in places if o.how == ""
+            ]  # fmt: skip
+            undo = {"undo": True} if delivery.undo else {}
+            self._log.info("delivery.completed", duration_ms=ms, published=published, **undo)
+            for out, entry in places:
+                self._say_outgoing(out, entry)
+            self.say_closed(settled.verdict)
+
+    def _say_outgoing(self, out: Outgoing, entry: str) -> None:
+        """Say what is published later, and which recovery was started."""
+        about = {"event_id": out.envelope.id, "event_type": out.envelope.type}
+        about["subject"] = out.envelope.subject
+        if isinstance(out.how, int):
+            self._log.info("event.scheduled", **about, delay_ms=out.how)
+        elif out.how == "child":
+            self._log.info("child.started", **about, child=out.envelope.id, entry_id=entry)
+
+    async def _bury(self, lease: Lease, dead: Dead, ms: int) -> None:
+        events = answers_for(lease, dead.error)
+        call = self._calls.bury(lease, ms, dead.error, dead.ended, events)
+        if done := await self._run(call, lease.delivery, dead.ended, dead.cause):
+            letter, published = (done.detail[0], done.detail[1:]) if done.detail else (None, ())
+            self._log.error(
+                "delivery.died",
+                duration_ms=ms,
+                error=dead.error,
+                dead_entry=letter,
+                published=[
+                    {"id": o.envelope.id, "type": o.envelope.type, "subject": o.envelope.subject,
+                     "entry": entry}
+                    for o, entry in zip(events, published, strict=False) if entry
+                ],
+            )  # fmt: skip
             self.say_closed(done.verdict)
 
     def _too_large(self, out: Outgoing) -> PermanentError:
@@ -149,6 +176,8 @@ class Settler:
                 await self._circuits.after(breaker, d.circuit, reply.change, ended, cause)
             if reply.heir:
                 await self._circuits.rouse(reply.heir)
+            if reply.prompt:
+                self._wake(0.0)
             return reply
         self._log.warning("delivery.refused", reason="the lease was lost before the commit")
         return None
@@ -157,24 +186,3 @@ class Settler:
         """Log that the recovery is over, when it is."""
         if verdict:
             self._log.info("recovery.closed", verdict=verdict)
-
-
-def _addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
-    """An event of a handler, with the correlation and causation of what it answers.
-
-    Raises:
-        PermanentError: its data cannot be JSON.
-    """
-    try:
-        data = event.data_json()
-    except Exception as error:
-        raise PermanentError(f"{event.type} cannot be written: {error}") from error
-    envelope = cause.answer(
-        uuid7(),
-        source=service,
-        type=event.type,
-        subject=event.subject,
-        version=event.version,
-        time=datetime.now(UTC),
-    )
-    return Outgoing(envelope, data, isinstance(event, Failure))

@@ -16,10 +16,11 @@ from antiphon.duties.janitor import Janitor
 from antiphon.duties.loop import Duty, Loop
 from antiphon.duties.sentry import Sentry
 from antiphon.duties.timers import Timers
-from antiphon.executor import Executor, Invoke
+from antiphon.executor import Executor
 from antiphon.guards.policy import check
 from antiphon.handler import Handler
 from antiphon.inflight import InFlight
+from antiphon.invoking import Invoke
 from antiphon.post import Post
 from antiphon.settings import Settings
 from antiphon.settler import Settler

@@ -48,6 +48,7 @@ class Envelope:
         idempotency_key: The name of the effect it asks for, when the publisher gave one.
         hops: How many events lie between it and the start of the recovery.
         traceparent: The W3C trace context it was published in.
+        parent: The recovery that started this one as its child, when there is one.
         recorded: Whether the ledger already has it, so that it is no foreign entry.
 
     Raises:
@@ -66,6 +67,7 @@ class Envelope:
     idempotency_key: str | None = None
     hops: int = 0
     traceparent: str | None = None
+    parent: str | None = None
     recorded: bool = False
 
     def __post_init__(self) -> None:
@@ -80,6 +82,8 @@ class Envelope:
             check_text("idempotencykey", self.idempotency_key)
         if self.traceparent is not None:
             check_text("traceparent", self.traceparent)
+        if self.parent is not None:
+            check_text("parentid", self.parent)
         if self.time.utcoffset() != _NO_OFFSET:
             raise InvalidAttribute("time", f"{self.time} is not in UTC; use datetime.now(UTC)")
         if self.version < 1:
@@ -158,6 +162,7 @@ class Envelope:
             None,
             self.hops + 1,
             self.traceparent,
+            None,
             False,
         )
         draft.__class__ = Envelope
@@ -192,6 +197,8 @@ class Envelope:
             flat += ("idempotencykey", self.idempotency_key)
         if self.traceparent is not None:
             flat += ("traceparent", self.traceparent)
+        if self.parent is not None:
+            flat += ("parentid", self.parent)
         return flat
 
 
@@ -229,6 +236,7 @@ def _read(fields: Mapping[bytes, bytes], stream: str, entry_id: str, default_typ
         read_text("idempotencykey", raw) if (raw := get(b"idempotencykey")) else None,
         read_hops(raw) if (raw := get(b"hops")) else 0,
         read_text("traceparent", raw) if (raw := get(b"traceparent")) else None,
+        read_text("parentid", raw) if (raw := get(b"parentid")) else None,
         get(b"recorded") == b"1",
     )
     draft.__class__ = Envelope

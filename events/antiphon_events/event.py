@@ -14,6 +14,9 @@ from antiphon_events.envelope import Envelope
 from antiphon_events.selector import Selector
 
 _RESERVED = frozenset({"type", "version", "subject", "envelope"})
+_KEPT_TYPES = frozenset({"inbox", "later", "join", "undo", "child"})
+"""Words by which a recovery names work that is no delivery."""
+
 _TYPE_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "._-")
 
 
@@ -127,6 +130,10 @@ def _check_type(cls: type[Event]) -> None:
     if not cls.type or not _TYPE_CHARACTERS.issuperset(cls.type):
         raise TypeError(
             f"{cls.__name__}.type is {cls.type!r}; use dotted lower case such as 'service.failed'"
+        )
+    if cls.type in _KEPT_TYPES:
+        raise TypeError(
+            f"{cls.__name__}.type is {cls.type!r}, a word that Antiphon needs: add a dot"
         )
     check_text("type", cls.type)
     if cls.version < 1:

@@ -39,7 +39,7 @@ async def raised(
     reply: list[Any] = await work.run(
         Call(
             script("raise"),
-            (*work.keys.record(sent.correlation_id, ""), work.keys.escalations),
+            work.keys.record(sent.correlation_id, ""),
             (*args, *map(milliseconds, after)),
         )
     )
@@ -52,7 +52,7 @@ async def acknowledged(work: ScriptedCell, sent: Sent, by: str = "ada") -> list[
     reply: list[Any] = await work.run(
         Call(
             script("ack"),
-            (*keys.record(sent.correlation_id, ""), keys.escalations, keys.audit),
+            (*keys.record(sent.correlation_id, ""), keys.audit),
             (*args, by, "on my way"),
         )
     )
@@ -95,7 +95,7 @@ async def test_what_nobody_acknowledged_goes_up_a_tier(work: ScriptedCell) -> No
         tried=list(TRIED),
         trace=f"antiphon trace {sent.correlation_id}",
     )
-    ids = {fields[b"id"] for _, fields in await work.client.xrange(work.keys.news[-1])}
+    ids = {fields[b"id"] for _, fields in await work.client.xrange(work.keys.news[4])}
     assert len(ids) == 2
     assert (await work.summary(sent))["tier"] == "2"
     rows = await work.ledger(sent, "escalated")

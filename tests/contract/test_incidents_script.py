@@ -150,7 +150,7 @@ async def test_an_incident_is_known_for_as_long_as_its_failures_come(
     """However long its recovery is open, each further failure keeps it from being forgotten."""
     await guarded.deploy(REACT)
     await publishers[0].publish(FAILED)
-    incident = guarded.keys.incident(FAILED.type, FAILED.subject)[3]
+    incident = guarded.keys.incident(FAILED.type, FAILED.subject)[2]
     assert await guarded.client.pexpire(incident, 5000)
     assert (await publishers[1].publish(FAILED)).coalesced
     assert await guarded.client.pttl(incident) > 5000

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from antiphon.broker.asks import Asks, limits_of, onset
 from antiphon.broker.scripts import Argument, Call, script
 from antiphon.delivery import INBOX, Delivery
 from antiphon.duration import milliseconds
+from antiphon.flow.undoing import texts
 from antiphon.guards.breaker import Ended
 from antiphon.handler import Handler
 from antiphon.keys import Keys
@@ -24,7 +27,7 @@ from antiphon_events import (
     event_class,
 )
 
-_STREAM, _DUE, _KEY, _HELD = 11, 14, 22, 25
+_STREAM, _DUE, _KEY, _HELD = 15, 18, 25, 28
 """Where `admit.lua` has the stream, the due zset, the idempotency key and the held deliveries."""
 
 _ALARMS = frozenset({RecoveryHalted.type, RecoveryEscalated.type, RecoveryStalled.type})
@@ -52,6 +55,11 @@ class Outgoing:
     envelope: Envelope
     data: bytes
     failure: bool
+    how: str | int = ""
+    """``""`` now, ``heard`` if somebody subscribes, ``child`` as a recovery of its own, or in how
+    many milliseconds."""
+    by: str = ""
+    """The group that publishes it."""
 
 
 class Calls:
@@ -64,7 +72,7 @@ class Calls:
         self._key_ms = milliseconds(settings.key_retention)
         self._lease_ms = milliseconds(settings.lease)
         self._settings = settings
-        self._onset = onset(settings)
+        self._onsets: dict[str, str] = {}
         self._asks: dict[str, Asks] = {}
 
     def admit(self, d: Delivery, owner: str, payload: bytes, over: str = "") -> Call:
@@ -95,12 +103,15 @@ class Calls:
                 *self._identity(d, over),
                 owner,
                 self._lease_ms,
-                join.needed if join and readable else 0,
+                join.needed if join and readable and not d.undo else 0,
                 d.branch,
                 payload,
+                asks.join,
+                asks.branches,
                 d.envelope.hops,
                 asks.limits if readable and not alarm else "",
                 d.handler.service,
+                asks.brings,
                 *guards[1],
             ),
         )
@@ -109,19 +120,13 @@ class Calls:
         """Pass over a delivery the handler does not want."""
         return Call(script("pass"), self._place(d), self._identity(d, over))
 
-    def commit(self, lease: Lease, spent_ms: int, events: Iterable[Outgoing]) -> Call:
-        """Publish the events, acknowledge, keep the result."""
+    def commit(
+        self, lease: Lease, spent_ms: int, events: Iterable[Outgoing], undo: bytes = b""
+    ) -> Call:
+        """Publish the events, acknowledge, keep the result, and how to undo it."""
         keys, args = self._held(lease), self._claim(lease, spent_ms, "success")
-        for out in events:
-            e = out.envelope
-            fields = e.to_fields(out.data)
-            keys += (
-                self._keys.events(e.type),
-                self._keys.subscribers(e.type),
-                self._keys.subscribers(e.type, e.subject),
-            )
-            args += (len(fields), e.type, e.subject, e.id, int(out.failure), *fields)
-        return Call(script("commit"), keys, args)
+        more_keys, more_args = self._outgoing(events)
+        return Call(script("commit"), (*keys, *more_keys), (*args, undo, *more_args))
 
     def postpone(
         self, lease: Lease, spent_ms: int, *, delay_ms: int, error: str, ended: Ended = "failure"
@@ -149,10 +154,23 @@ class Calls:
         )
         return Call(script("postpone"), (*self._held(lease), lease.keys[_HELD]), args)
 
-    def bury(self, lease: Lease, spent_ms: int, error: str, ended: Ended = "cancelled") -> Call:
-        """Dead-letter the delivery."""
-        args = (*self._claim(lease, spent_ms, ended), error, lease.delivery.envelope.subject)
-        return Call(script("bury"), (*self._held(lease), self._keys.dead), args)
+    def bury(
+        self,
+        lease: Lease,
+        spent_ms: int,
+        error: str,
+        ended: Ended = "cancelled",
+        events: Sequence[Outgoing] = (),
+    ) -> Call:
+        """Dead-letter the delivery, and publish what answers for that."""
+        answered = any(out.how == "" for out in events)
+        more_keys, more_args = self._outgoing(events)
+        args = (error, lease.delivery.envelope.subject, "1" if answered else "")
+        return Call(
+            script("bury"),
+            (*self._held(lease), self._keys.dead, *more_keys),
+            (*self._claim(lease, spent_ms, ended), *args, *more_args),
+        )
 
     def progress(self, lease: Lease, fraction: float, message: str) -> Call:
         """Note how far the step has come."""
@@ -175,6 +193,20 @@ class Calls:
                 self._lease_ms if d.circuit or d.resource else "",
             ),
         )
+
+    def _outgoing(self, events: Iterable[Outgoing]) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+        """Keys and arguments of events, as `outgoing.lua` reads them."""
+        keys: tuple[str, ...] = ()
+        args: tuple[Argument, ...] = ()
+        for out in events:
+            e = out.envelope
+            if isinstance(out.how, int):
+                fields: list[str | bytes] = [planned(out)]
+            else:
+                fields = e.to_fields(out.data)
+            keys += event_keys(self._keys, e.type, e.subject)
+            args += (len(fields), e.type, e.subject, e.id, int(out.failure), out.how, *fields)
+        return keys, args
 
     def _asks_of(self, handler: Handler) -> Asks:
         asks = self._asks.get(handler.group)
@@ -217,9 +249,17 @@ class Calls:
             e.causation_id or "",
             _flags(d),
             self._key_ms,
-            self._onset,
+            self._onset_of(d.type),
             over,
+            e.source,
+            e.parent or "",
         )
+
+    def _onset_of(self, event_type: str) -> str:
+        found = self._onsets.get(event_type)
+        if found is None:
+            found = self._onsets[event_type] = onset(self._settings, event_type)
+        return found
 
     def _held(self, lease: Lease) -> tuple[str, ...]:
         keys = lease.keys
@@ -243,6 +283,7 @@ class Calls:
             ended if breaker else "",
             limits_of(breaker) if breaker else "",
             1 if d.resource else "",
+            "u" if d.undo else "",
         )
 
 
@@ -254,6 +295,31 @@ def _flags(d: Delivery) -> str:
     if kind is not None and issubclass(kind, Failure):
         flags += "fo" if begins(d.envelope) else "f"
     return flags + "i" if d.label == INBOX else flags
+
+
+def event_keys(keys: Keys, event_type: str, subject: str) -> tuple[str, str, str]:
+    """The stream of an event, and who reacts to it: to any subject, and to its own."""
+    return (
+        keys.events(event_type),
+        keys.subscribers(event_type),
+        keys.subscribers(event_type, subject),
+    )
+
+
+def planned(out: Outgoing) -> bytes:
+    """An event that is published later, as the plan keeps it; `later_call` reads it."""
+    e = out.envelope
+    fields = texts(e.to_fields(out.data))
+    return orjson.dumps(
+        {
+            "type": e.type,
+            "subject": e.subject,
+            "failure": out.failure,
+            "cause": e.causation_id or "",
+            "by": out.by,
+            "fields": fields,
+        }
+    )
 
 
 def begins(envelope: Envelope) -> bool:
@@ -285,9 +351,7 @@ def publish_call(
         script("publish"),
         (
             *keys.record(e.correlation_id, e.subject),
-            keys.events(e.type),
-            keys.subscribers(e.type),
-            keys.subscribers(e.type, e.subject),
+            *event_keys(keys, e.type, e.subject),
             *keys.incident(e.type, e.subject),
             keys.published(e.id),
         ),
@@ -300,8 +364,10 @@ def publish_call(
             e.id,
             e.causation_id or "",
             int(failure),
-            onset(settings) if failure and begins(e) else "",
+            onset(settings, e.type),
             over,
+            "1" if failure and begins(e) else "",
+            e.source,
             *e.to_fields(data),
         ),
     )

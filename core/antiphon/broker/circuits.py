@@ -131,6 +131,10 @@ class Circuits:
         """Have a delivery looked at again that was held."""
         await self._rouse(self._rouser.rouse(delivery))
 
+    async def rouse_recovery(self, correlation_id: str) -> None:
+        """Have everything looked at again that a recovery waits for."""
+        await self._rouse(self._rouser.recovery(correlation_id))
+
     async def _rouse(self, rousing: Awaitable[int]) -> None:
         try:
             await rousing

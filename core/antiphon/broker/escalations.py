@@ -46,7 +46,7 @@ class Escalations:
         keys, settings = self.errand.keys, self.errand.settings
         call = Call(
             script("ack"),
-            (*keys.record(correlation_id, ""), keys.escalations, keys.audit),
+            (*keys.record(correlation_id, ""), keys.audit),
             (correlation_id, milliseconds(settings.record_retention), by, reason),
         )
         match await self.errand.gatherer.run(call):

@@ -8,8 +8,6 @@ asks for injected parameters, or when the broker has middlewares or dependencies
 
 from __future__ import annotations
 
-import contextvars
-import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Union, get_origin
@@ -31,19 +29,16 @@ from antiphon.broker.server import resolve_url
 from antiphon.delivery import Delivery
 from antiphon.flow.join import Joined
 from antiphon.handler import Handler
+from antiphon.invoking import awaitable, direct
 from antiphon.keys import Keys
 from antiphon.recovery import Recovery
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import configure, configured
-from antiphon.threads import Threads
 from antiphon.worker import Worker
 from antiphon_events import Event
 
 Broker = RedisBroker
 App = FastStream
-
-_THREADS = 64
-"""The most threads a sync handler gets."""
 
 
 class HandlerSubscriber(LogicSubscriber):
@@ -143,34 +138,9 @@ def subscribe(handler: Handler, worker: Worker, broker: RedisBroker, keys: Keys)
     document_completions(handler, broker, keys)
 
 
-def direct(handler: Handler) -> Callable[[Event | Joined, Recovery, Delivery], Awaitable[object]]:
-    """Call a handler's function with nothing in between; a sync one in a thread."""
-    signature, function = handler.signature, _awaitable(handler)
-
-    async def invoke(argument: Event | Joined, recovery: Recovery, _: Delivery) -> object:
-        if signature.recovery is None:
-            return await function(**{signature.event: argument})
-        return await function(**{signature.event: argument, signature.recovery: recovery})
-
-    return invoke
-
-
-def _awaitable(handler: Handler) -> Callable[..., Awaitable[object]]:
-    if handler.signature.is_async:
-        return handler.function
-    threads = Threads(min(handler.concurrency or _THREADS, _THREADS), handler.group)
-
-    @functools.wraps(handler.function)
-    async def in_thread(*args: object, **kwargs: object) -> object:
-        call = functools.partial(contextvars.copy_context().run, handler.function, *args, **kwargs)
-        return await threads.run(call)
-
-    return in_thread
-
-
 def _presented(handler: Handler) -> Callable[..., Awaitable[object]]:
     """The handler's function as FastStream's injection wants it: one message, the rest provided."""
-    signature, function = handler.signature, _awaitable(handler)
+    signature, function = handler.signature, awaitable(handler)
     events: Any = Union[tuple(handler.kinds.values())]  # noqa: UP007
     parameters = []
     for name, parameter in inspect.signature(handler.function, eval_str=True).parameters.items():

@@ -108,7 +108,24 @@ class Onset:
         return cls(_text(guard), _text(name), limit, value, _text(why), bool(told), _text(of))
 
 
-Admission = Run | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed
+@dataclass(frozen=True, slots=True)
+class Outrun:
+    """A join has all it needs, and what the delivery would bring is not needed any more."""
+
+    by: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A branch of a join that has timed out."""
+
+    verdict: str
+
+
+Admission = (
+    Run | Outrun | Late | NotOurs | Closed | Duplicate | Waiting | Arrived | OnHold | Suppressed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +140,8 @@ class Committed:
     """What the breaker went through, such as ``closed>open``; empty when nothing."""
     heir: str = ""
     """The delivery that may have the resource next; empty when none waits."""
+    prompt: bool = False
+    """Whether a timer of the cell is due at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +181,7 @@ def _suppressed(*reply: Any) -> Suppressed:
         value=value,
         opens_ms=int(opens_ms),
         why=_text(why),
-        verdict=_text(verdict),
+        verdict=said(verdict),
         told=bool(told),
         path=_text(path),
     )
@@ -178,11 +197,13 @@ _ADMISSIONS: dict[int, Callable[..., Admission]] = {
     1: _run,
     2: NotOurs,
     3: Closed,
-    4: lambda of, verdict: Duplicate(of.decode(), verdict.decode()),
+    4: lambda of, verdict: Duplicate(of.decode(), said(verdict)),
     5: lambda of, due_ms: Waiting(of.decode(), due_ms),
-    6: lambda have, need, verdict: Arrived(have, need, verdict.decode()),
+    6: lambda have, need, verdict: Arrived(have, need, said(verdict)),
     7: _on_hold,
     8: _suppressed,
+    11: lambda by, verdict: Outrun(by.decode(), said(verdict)),
+    12: lambda verdict: Late(said(verdict)),
 }
 """What each first number of the reply means, given the rest of it."""
 
@@ -195,9 +216,15 @@ def settlement(reply: list[Any]) -> Settlement:
         case [3]:
             return Committed()
         case [1, verdict, change, heir, *detail]:
-            said = tuple(_text(d) for d in detail)
-            return Committed(said, _text(verdict), _text(change), _text(heir))
+            told = tuple(_text(d) for d in detail)
+            prompt = verdict.endswith(b"+")
+            return Committed(told, said(verdict), _text(change), _text(heir), prompt)
     raise AssertionError(f"a settling script answered {reply!r}")
+
+
+def said(verdict: bytes) -> str:
+    """A verdict as `settle.lua` gives it, without what it says of timers."""
+    return verdict.decode().removesuffix("+")
 
 
 def _text(value: bytes | int) -> str:

@@ -28,6 +28,11 @@ class Rouser:
                 roused += await self.rouse(delivery.decode())
         return roused
 
+    async def recovery(self, correlation_id: str) -> int:
+        """Rouse all that a recovery waits for and that was put off; returns how many."""
+        members = await self._client.smembers(self._keys.outstanding(correlation_id))
+        return sum([await self.rouse(member.decode()) for member in members])
+
     async def rouse(self, delivery: str) -> int:
         """Rouse one delivery; returns whether it was put off, 1 or 0."""
         member, _, group = delivery.rpartition("|")

@@ -11,6 +11,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from antiphon.broker.calls import Calls
+from antiphon.broker.chimes import Chimes
 from antiphon.broker.claims import Claims
 from antiphon.broker.connection import connect
 from antiphon.broker.gather import Gatherer
@@ -33,6 +34,7 @@ class Session:
     calls: Calls
     claims: Claims
     incidents: Incidents
+    chimes: Chimes
 
     @classmethod
     def open(cls, settings: Settings) -> Session:
@@ -53,6 +55,7 @@ class Session:
             calls=Calls(keys, settings, consumer),
             claims=Claims(gatherer, consumer),
             incidents=Incidents(gatherer, keys, settings, consumer),
+            chimes=Chimes(client, gatherer, keys, settings),
         )
 
     def reading_client(self, block: timedelta) -> Redis:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from antiphon.broker.calls import is_failure
+from antiphon.broker.replies import said
 from antiphon.broker.scripts import Call, script
 from antiphon.broker.session import Session
 from antiphon.delivery import INBOX
@@ -71,5 +72,5 @@ class Auditor:
                 correlation_id=correlation_id,
                 group=group,
                 outstanding=member,
-                verdict=verdict.decode(),
+                verdict=said(verdict),
             )

@@ -52,7 +52,7 @@ class Escalator:
         keys, settings = self._session.keys, self._session.settings
         call = Call(
             script("raise"),
-            (*keys.record(correlation_id, ""), keys.escalations),
+            keys.record(correlation_id, ""),
             (
                 correlation_id,
                 milliseconds(settings.record_retention),

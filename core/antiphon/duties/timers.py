@@ -1,4 +1,4 @@
-"""The timers: start deliveries whose instant has come, such as the next attempt of a failed one."""
+"""The timers: start deliveries whose instant has come, and fire what recoveries have planned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.post import Post
 
 
 class Timers:
-    """Asks once a second, in one command, which groups have something due."""
+    """Asks once a second, in one command, what is due of the groups here and of the cell."""
 
     name = "timers"
     every = timedelta(seconds=1)
@@ -22,11 +22,19 @@ class Timers:
 
     async def once(self) -> None:
         """Take up what is due, as far as there is room."""
-        posts, claims = list(self._posts.values()), self._session.claims
-        for position in await claims.ready([post.due_key for post in posts]):
+        posts, session = list(self._posts.values()), self._session
+        due_keys = [*(post.due_key for post in posts), session.keys.timers]
+        ready = await session.claims.ready(due_keys)
+        if ready and ready[-1] == len(posts):
+            ready.pop()
+            more = True
+            while more:
+                more = await session.chimes.ring()
+            ready = await session.claims.ready(due_keys[:-1])
+        for position in ready:
             post = posts[position]
             if post.room.free > 0:
-                for taken in await claims.due(
+                for taken in await session.claims.due(
                     post.group.name, post.due_key, post.streams, post.room.free
                 ):
                     take_up(post, taken)

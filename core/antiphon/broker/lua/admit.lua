@@ -1,26 +1,28 @@
 -- Admit one delivery: check everything, then take the lease and count the attempt.
--- include clock, record, settle, announce, escalate, trip, relapse, storm, incident
+-- include clock, record, escalate, judge, account, settle, announce, trip, relapse, storm, incident
 -- include place, adopt
--- include idempotency, join, refuse, halt, limits, window, circuit, guards, rate, breaker
--- include exclusive, budget
--- KEYS[1..22] record, delivery, incident   KEYS[23..24] idempotency key   KEYS[25] join   hash
--- KEYS[26] held   hash   KEYS[27...] of the guards asked for
--- ARGV[1..13] record, delivery, incident   ARGV[14..15] idempotency key
--- ARGV[16] branches a join needs, 0 without one   ARGV[17..18] the branch
--- ARGV[19..21] the recovery's limits   ARGV[22...] the guards asked for
+-- include idempotency, join, race, refuse, halt, limits, window, circuit, guards, approval, consent
+-- include rate, breaker, exclusive, budget
+-- KEYS[1..25] record, delivery, incident   KEYS[26..27] idempotency key   KEYS[28] join   hash
+-- KEYS[29] held   hash   KEYS[30...] of the guards asked for
+-- ARGV[1..15] record, delivery, incident   ARGV[16..17] idempotency key
+-- ARGV[18] branches a join needs, 0 without one   ARGV[19..22] the join   ARGV[23..25] the
+--   recovery's limits   ARGV[26] what the handler brings   ARGV[27...] the guards asked for
 -- Returns {1, token, attempt, failures, previous consumer or '', branch, event, ...} to run,
 --   {2} not ours, {3} recovery closed, {4, delivery that settled it, verdict} duplicate,
 --   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined,
 --   {7, guard, name, limit, value, due ms, 1 when the hold began now} held, {8, guard, name, limit,
 --   value, opens ms or 0, why, verdict, 1 when people were told, path of a halt or ''} suppressed,
---   {9, recovery} a failure that should join this open recovery, {10, one of these, news, ...}
+--   {9, recovery} a failure that should join this open recovery, {10, one of these, news, ...},
+--   {11, group, verdict} outrun: the join of that group has what it needs, {12, verdict} late:
+--   the join has timed out
 if not ours() then return {2} end
-local need = tonumber(ARGV[16])
+local need = tonumber(ARGV[18])
 local function run(previous)
-  local branches = need > 0 and redis.call('HGETALL', KEYS[25]) or {}
+  local branches = need > 0 and redis.call('HGETALL', KEYS[28]) or {}
   return {1, key.token, key.attempts, key.failures, previous, unpack(branches)}
 end
-if key.state == 'claimed' and key.owner == ARGV[14] then return run('') end
+if key.state == 'claimed' and key.owner == ARGV[16] then return run('') end
 local function admitted()
   local standing, other = adopt()
   if standing == 'joins' then return {9, other} end
@@ -30,18 +32,29 @@ local function admitted()
     redis.call('SADD', KEYS[2], delivery)
   end
   local reply = answered()
-  if not reply and need > 0 and not completes(need) then reply = arrive(need) end
+  if not reply and need > 0 then
+    if redis.call('HEXISTS', KEYS[1], 'timedout:' .. ARGV[3]) == 1 then
+      reply = late()
+    elseif completes(need) then
+      disarm()
+    else
+      reply = arrive(need)
+    end
+  end
   reply = reply or limited(not key.mine) or ask()
   if reply then return reply end
-  if need > 0 then arrive(need) end
+  if need > 0 then arrive(need) win(need) end
   visited(not key.mine)
   local previous = take()
-  redis.call('ZREM', KEYS[15], member)
+  redis.call('ZREM', KEYS[19], member)
   each(function(guard, k, a) guard.spend(k, a, key.token) end)
   note('started', 'group', ARGV[3], 'event', ARGV[8], 'type', ARGV[6], 'subject', ARGV[7], 'entry',
     ARGV[4], 'attempt', key.attempts, 'consumer', ARGV[5], 'token', key.token, 'from', previous)
   return run(previous)
 end
 local reply = admitted()
-if held and reply[1] ~= 7 then redis.call('HDEL', KEYS[26], delivery) end
+if held and reply[1] ~= 7 then
+  redis.call('HDEL', KEYS[29], delivery)
+  if reply[1] ~= 1 then each(function(guard, k, a) if guard.drop then guard.drop(k, a) end end) end
+end
 return #news > 0 and {10, reply, unpack(news)} or reply

@@ -1,9 +1,10 @@
 -- Where one delivery stands before it may run. Included after place.lua.
--- KEYS[13] subscribers, any subject   KEYS[14] subscribers about this subject
--- KEYS[16..22] the incident, as incident.lua lists them
+-- KEYS[17] subscribers, any subject   KEYS[18] subscribers about this subject
+-- KEYS[20..25] the incident, as incident.lua lists them
 -- ARGV[7] subject   ARGV[8] event id    ARGV[9] causation id or ''
 -- ARGV[11] lifetime of an idempotency key, ms
 -- ARGV[12] what begins with a failure, ARGV[13] which recovery is known to be over: incident.lua
+-- ARGV[14] source of the event   ARGV[15] the recovery that started this one as its child, or ''
 
 -- Take an entry written by a bare XADD into the record at first sight.
 -- Returns 'known', 'new', 'news', 'closed' when the entry belongs to a finished recovery, or 'joins'
@@ -22,16 +23,17 @@ local function adopt()
     return 'closed'
   end
   if begins then
-    if string.sub(redis.call('GET', KEYS[22]) or '', 1, 1) == '@' then return 'closed' end
-    local other = joinable(16, ARGV[12], ARGV[13])
+    if string.sub(redis.call('GET', KEYS[25]) or '', 1, 1) == '@' then return 'closed' end
+    local other = joinable(20, ARGV[12], ARGV[13])
     if other then return 'joins', other end
   end
   if not adopted and not flag('i') and (not status or not flag('r')) then
     announce('adopted', {type = ARGV[6], subject = ARGV[7], event = ARGV[8], entry = ARGV[4],
-      cause = ARGV[9], by = '', failure = flag('f') and '1' or '0', at = stamp},
-      subscribers(13, 14))
+      cause = ARGV[9], by = '', failure = flag('f') and '1' or '0', at = stamp,
+      source = ARGV[14], parent = ARGV[15], terms = string.match(ARGV[12], '^%S+ %S+ %S+')},
+      subscribers(17, 18))
     redis.call('HSET', KEYS[1], seen, 1)
-    if begins then begin(16, ARGV[6], ARGV[7], ARGV[12], ARGV[13]) end
+    if begins then begin(20, ARGV[6], ARGV[7], ARGV[12], ARGV[13]) end
   end
   return 'new'
 end

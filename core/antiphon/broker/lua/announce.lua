@@ -6,10 +6,10 @@ local function subscribers(any, about)
 end
 
 -- Count the deliveries an entry owes, and note it as `kind` ('published' or 'adopted').
--- `e` holds type, subject, event, entry, cause, by, failure ('1' or '0').
+-- `e` holds type, subject, event, entry, cause, by, failure ('1' or '0'), and what `open` needs.
 local function announce(kind, e, groups)
-  local known = redis.call('EXISTS', KEYS[1]) == 1
-  if not known or #groups > 0 then open(e.type, e.subject, e.event, e.at or now) end
+  local known = redis.call('HEXISTS', KEYS[1], 'status') == 1
+  if not known or #groups > 0 then open(e) end
   local member = e.type .. '|' .. e.entry .. '|'
   for _, group in ipairs(groups) do redis.call('SADD', KEYS[2], member .. group) end
   redis.call('HINCRBY', KEYS[1], 'events', 1)

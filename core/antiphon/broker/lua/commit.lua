@@ -1,34 +1,36 @@
 -- Commit a finished delivery: publish its events, acknowledge, keep the result. All or nothing.
--- include clock, record, settle, announce, circuit, fence, release
--- KEYS[1..17] record and lease
--- KEYS[18...] three for each event: its stream, subscribers of any subject, subscribers about it
--- ARGV[1..14] record and lease
--- ARGV[15...] for each event: how many values follow the five; type, subject, id, '1' when it is a
---   failure; then fields and values
--- Returns {1, verdict, breaker change, next in line, entry id, ...},
+-- include clock, record, escalate, judge, account, settle, announce, circuit, fence, outgoing, release
+-- KEYS[1..21] record and lease   KEYS[22...] of the events: outgoing.lua
+-- ARGV[1..15] record and lease   ARGV[16] how to undo it, as JSON, or ''
+-- ARGV[17...] the events: outgoing.lua
+-- Returns {1, verdict, breaker change, next in line, entry id or '', ...},
 --   {2} refused: the lease was lost, {3} committed before.
 local may = standing()
 if may ~= 1 then return {may} end
-local events, at, key = {}, 15, 18
-while at <= #ARGV do
-  local last = at + 4 + ARGV[at]
-  local entry = redis.pcall('XADD', KEYS[key], '*', 'recorded', '1', unpack(ARGV, at + 5, last))
-  if type(entry) == 'table' then -- nothing else is written yet: take back what was
-    for _, e in ipairs(events) do redis.call('XDEL', KEYS[e.key], e.entry) end
-    return entry
-  end
-  events[#events + 1] = {key = key, entry = entry, type = ARGV[at + 1], subject = ARGV[at + 2],
-    event = ARGV[at + 3], failure = ARGV[at + 4], cause = ARGV[6], by = ARGV[3]}
-  at, key = last + 1, key + 3
-end
+local events, refused = written(22, 17)
+if not events then return refused end
 conclude('done')
 local changed, next_one = release()
 local reply = {1, '', changed, next_one}
-tell('completed')
-if acknowledge() then redis.call('HINCRBY', KEYS[1], 'done', 1) end
-for _, e in ipairs(events) do
-  announce('published', e, subscribers(e.key + 1, e.key + 2))
-  reply[#reply + 1] = e.entry
+if ARGV[15] == 'u' then
+  tell('completed', 'undo', 1)
+  if acknowledge() then
+    redis.call('HINCRBY', KEYS[1], 'undone', 1)
+    redis.call('HSET', KEYS[1], '-' .. ARGV[3], now)
+    if redis.call('HDEL', KEYS[1], '!undo:' .. ARGV[3] .. ':' .. ARGV[6]) == 1 then
+      redis.call('HINCRBY', KEYS[1], 'notundone', -1)
+    end
+  end
+else
+  tell('completed')
+  if acknowledge() then
+    redis.call('HINCRBY', KEYS[1], 'done', 1)
+    redis.call('HSET', KEYS[1], '+' .. ARGV[3], now)
+    if ARGV[16] ~= '' then
+      redis.call('HSET', KEYS[15], 'undo:' .. redis.call('HINCRBY', KEYS[1], 'undos', 1), ARGV[16])
+    end
+  end
 end
+consequences(events, reply)
 reply[2] = settle()
 return reply

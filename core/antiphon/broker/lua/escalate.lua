@@ -1,21 +1,24 @@
 -- Tell people that a recovery needs them. Included after record.lua.
 local function text(value) return cjson.encode(tostring(value)) end
 
--- Publish recovery.escalated. `index` is the place, among the keys, of the unacknowledged
--- escalations, `after` the time until the next tier, ms. `e` holds guard, name, limit, value, why, tier, and `tried`, a list.
+-- A list as JSON; an empty one would pass for an object.
+local function listed(values) return #values > 0 and cjson.encode(values) or '[]' end
+
+-- Publish recovery.escalated. `after` is the time until the next tier, ms. `e` holds guard, name,
+-- limit, value, why, tier, and `tried`, a list.
 -- Returns the id of the event.
-local function escalate(index, after, e)
+local function escalate(after, e)
   local tried = {}
-  for i, what in ipairs(e.tried or {}) do tried[i] = text(what) end
+  for i, what in ipairs(e.tried or {}) do tried[i] = tostring(what) end
   local data = string.format('{"reason":%s,"guard":%s,"name":%s,"limit":%d,"value":%d,"tier":%d,'
-    .. '"tried":[%s],"trace":%s}', text(e.why), text(e.guard), text(e.name), tonumber(e.limit) or 0,
-    tonumber(e.value) or 0, e.tier, table.concat(tried, ','), text('antiphon trace ' .. ARGV[1]))
+    .. '"tried":%s,"trace":%s}', text(e.why), text(e.guard), text(e.name), tonumber(e.limit) or 0,
+    tonumber(e.value) or 0, e.tier, listed(tried), text('antiphon trace ' .. ARGV[1]))
   local subject, count = redis.call('HGET', KEYS[1], 'subject'),
     redis.call('HINCRBY', KEYS[1], 'escalations', 1)
   local id = ARGV[1] .. ':e' .. count
   redis.call('HSET', KEYS[1], 'escalated', now, 'tier', e.tier, 'escalation', data)
   redis.call('HDEL', KEYS[1], 'acked', 'acked_by')
-  redis.call('ZADD', KEYS[index], tonumber(after) and now + after or '+inf', ARGV[1])
+  redis.call('ZADD', KEYS[14], tonumber(after) and now + after or '+inf', ARGV[1])
   -- A blocked stream silences the news; it must not undo what was decided.
   local said = redis.pcall('XADD', KEYS[11], '*', 'specversion', '1.0', 'id', id,
     'source', 'antiphon', 'type', 'recovery.escalated', 'subject', subject or '-',

@@ -20,7 +20,7 @@ function guards.exclusive.check(k)
 end
 
 function guards.exclusive.spend(k, a, token)
-  redis.call('HSET', KEYS[k], 'holder', delivery, 'owner', ARGV[14], 'token', token,
+  redis.call('HSET', KEYS[k], 'holder', delivery, 'owner', ARGV[16], 'token', token,
     'until', now + ARGV[a + 1])
   redis.call('PEXPIRE', KEYS[k], ARGV[a + 1] + 60000)
   if first then -- it goes, and so do those that had the turn before it and did not come

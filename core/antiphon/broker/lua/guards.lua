@@ -1,5 +1,5 @@
 -- The guards a handler has asked for, each in a fragment of its own. Included after refuse.lua.
--- KEYS[27...] and ARGV[22...] for each guard: its keys; the name of its kind, and its arguments.
+-- KEYS[30...] and ARGV[27...] for each guard: its keys; the name of its kind, and its arguments.
 -- A guard has `check`, which writes nothing and returns nil or a refusal: limit, value, and either
 -- the instant to look again (`due`) or why the delivery is given up; `spend`; and maybe `hold`.
 local guards = {}
@@ -9,13 +9,13 @@ local LISTED = 604800000 -- how long a guard is listed beyond its window, ms
 -- Make it known that a guard has something to show: at its first use, and now and then.
 local function index(kind, a, limit, window, news)
   if not news then return end
-  redis.call('ZADD', KEYS[18], now + window + LISTED,
+  redis.call('ZADD', KEYS[21], now + window + LISTED,
     kind .. '|' .. ARGV[a] .. '|' .. limit .. '|' .. window)
 end
 
 -- Visit each in turn until `visit` returns something.
 local function each(visit)
-  local k, a = 27, 22
+  local k, a = 30, 27
   while a <= #ARGV do
     local guard = guards[ARGV[a]]
     local stop = visit(guard, k, a + 1)
@@ -29,13 +29,13 @@ local function ask()
   return each(function(guard, k, a)
     local no = guard.check(k, a)
     -- What a person delivers again waits its turn like others, but is not given up.
-    if not no or (flag('i') and not no.due) then return nil end
+    if not no or (flag('i') and not no.due and not no.firm) then return nil end
     local kind, name = ARGV[a - 1], ARGV[a]
     if no.due then
       if guard.hold then guard.hold(k, a, no.due) end
       return hold(kind, name, no.limit, no.value, no.due)
     end
-    if guard.first then no.once = guard.first(k) end
+    if guard.first then no.once = guard.first(k, a, no) end
     return suppress(kind, name, no)
   end)
 end

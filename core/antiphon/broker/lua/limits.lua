@@ -1,32 +1,36 @@
--- Whether the recovery may go on at all, and now. Included after halt.lua.
--- ARGV[19] hops of the event   ARGV[20] max_age ms, max_hops, max_events,
---   max_visits, a blank between; '' for a delivery that nothing limits   ARGV[21] service
+-- Whether the recovery may go on at all, and now. Included after halt.lua and race.lua.
+-- ARGV[23] hops of the event   ARGV[24] max_age ms, max_hops, max_events,
+--   max_visits, a blank between; '' for a delivery that nothing limits   ARGV[25] service
+local OVER = {cancel = 'the recovery was cancelled', undo = 'the recovery is being rolled back',
+  halt = 'the recovery was halted before'}
 local visits = 'visits:' .. ARGV[3] .. '|' .. ARGV[7]
 
 local function visited(first)
-  if first and ARGV[20] ~= '' and not flag('n') and not flag('i') then
+  if first and ARGV[24] ~= '' and not flag('n') and not flag('i') then
     redis.call('HINCRBY', KEYS[1], visits, 1)
   end
 end
 
 -- Returns the reply of the limit that refuses, or nil. `first`: the delivery has not run before.
 local function limited(first)
-  if ARGV[20] == '' then return nil end
-  local scopes = {'*', 'service:' .. ARGV[21], 'subject:' .. ARGV[7], 'storm'}
-  local pauses = redis.call('HMGET', KEYS[16], unpack(scopes))
+  if ARGV[24] == '' then return nil end
+  local scopes = {'*', 'service:' .. ARGV[25], 'subject:' .. ARGV[7], 'storm'}
+  local pauses = redis.call('HMGET', KEYS[20], unpack(scopes))
   local max_age, max_hops, max_events, max_visits =
-    string.match(ARGV[20], '(%d+) (%d+) (%d+) (%d+)')
-  local halted, parked, events, seen =
-    unpack(redis.call('HMGET', KEYS[1], 'halted', 'parked', 'events', visits))
-  local hops, age = tonumber(ARGV[19]), now - string.match(ARGV[4], '^%d+')
+    string.match(ARGV[24], '(%d+) (%d+) (%d+) (%d+)')
+  local halted, parked, events, seen, cancelled, undoing, outran = unpack(redis.call('HMGET', KEYS[1],
+    'halted', 'parked', 'events', visits, 'cancelled', 'undoing', 'outran'))
+  local hops, age = tonumber(ARGV[23]), now - string.match(ARGV[4], '^%d+')
   max_age, max_hops = tonumber(max_age), tonumber(max_hops)
   events, max_events = tonumber(events or 0), tonumber(max_events)
   seen, max_visits = tonumber(seen or 0), tonumber(max_visits)
   local outside = flag('n') or flag('i') -- news, or a person's wish: no part of what may run away
-  if halted and not outside then
-    return suppress('halt', 'recovery',
-      {limit = 0, value = 0, why = 'the recovery was halted before', once = false})
+  if (halted or cancelled or undoing) and not outside then
+    local guard = cancelled and 'cancel' or undoing and 'undo' or 'halt'
+    return suppress(guard, 'recovery', {limit = 0, value = 0, why = OVER[guard], once = false})
   end
+  local reply = outran and outrun()
+  if reply then return reply end
   for i = 1, 3 do
     if pauses[i] then return hold('pause', scopes[i], 0, 0, now + 60000) end
   end

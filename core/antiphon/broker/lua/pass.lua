@@ -1,8 +1,8 @@
 -- Pass over a delivery its handler does not want, after taking a foreign entry into the record.
--- include clock, record, settle, announce, escalate, trip, relapse, storm, incident
+-- include clock, record, escalate, judge, account, settle, announce, trip, relapse, storm, incident
 -- include place, adopt
--- KEYS[1..22] record, delivery, incident
--- ARGV[1..13] record, delivery, incident
+-- KEYS[1..25] record, delivery, incident
+-- ARGV[1..15] record, delivery, incident
 -- Returns {1, verdict, 1 when the record waited for it and 0 when not, news, ...}, {2, '', 0} when
 --   the delivery is not ours, {9, recovery} for a failure that should join this open recovery.
 if not ours() then return {2, '', 0} end

@@ -2,7 +2,9 @@
 -- KEYS[1] recovery   hash    KEYS[2] outstanding  set     KEYS[3] ledger   stream
 -- KEYS[4] open index zset    KEYS[5] closed index zset    KEYS[6] subject index zset
 -- KEYS[7] recovery.completed, KEYS[8] recovery.partial, KEYS[9] recovery.failed,
--- KEYS[10] recovery.halted, KEYS[11] recovery.escalated  streams
+-- KEYS[10] recovery.halted, KEYS[11] recovery.escalated, KEYS[12] recovery.cancelled  streams
+-- KEYS[13] timers    zset    KEYS[14] escalations nobody has acknowledged yet   zset
+-- KEYS[15] plan      hash: what is to be published later, to time out, or to be undone
 -- ARGV[1] correlation id     ARGV[2] retention of a closed record, milliseconds
 redis.call('XLEN', KEYS[3]) -- fails here, before the first write, when the ledger is none
 
@@ -16,24 +18,37 @@ local function blame(counter, name, what)
   redis.call('HSET', KEYS[1], '!' .. name, what)
 end
 
-local function open(kind, subject, event, at)
-  local status, opened = unpack(redis.call('HMGET', KEYS[1], 'status', 'opened'))
+-- A timer's name in the cell. `kind` is deadline, join, later, undo or child.
+local function timer(kind, name) return cjson.encode({kind, tostring(name), ARGV[1]}) end
+
+-- `e` holds type, subject, event; and for a new recovery at, source, parent, and terms: deadline ms
+-- or 0, what becomes of a partial one, time to the second tier, a blank between.
+local function open(e)
+  local status, opened, terms = unpack(redis.call('HMGET', KEYS[1], 'status', 'opened', 'terms'))
   if status == 'open' then return end
   if status then
     redis.call('HSET', KEYS[1], 'status', 'open')
     redis.call('HDEL', KEYS[1], 'verdict', 'closed')
     redis.call('PERSIST', KEYS[1])
     redis.call('PERSIST', KEYS[3])
+    redis.call('PERSIST', KEYS[15])
     redis.call('ZREM', KEYS[5], ARGV[1])
-    note('reopened', 'event', event, 'type', kind)
+    note('reopened', 'event', e.event, 'type', e.type)
   else
-    opened = math.min(at, now)
-    redis.call('HSET', KEYS[1], 'status', 'open', 'type', kind, 'subject', subject,
-      'root', event, 'opened', opened)
+    opened, terms = math.min(e.at or now, now), e.terms or ''
+    local source, parent = e.source or '', e.parent or ''
+    redis.call('HSET', KEYS[1], 'status', 'open', 'type', e.type, 'subject', e.subject,
+      'root', e.event, 'opened', opened, 'terms', terms, 'source', source, 'parent', parent)
     redis.call('ZADD', KEYS[6], opened, ARGV[1])
     redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - ARGV[2])
     redis.call('PEXPIRE', KEYS[6], ARGV[2])
-    note('opened', 'event', event, 'type', kind, 'subject', subject)
+    note('opened', 'event', e.event, 'type', e.type, 'subject', e.subject, 'source', source,
+      'parent', parent)
   end
   redis.call('ZADD', KEYS[4], opened, ARGV[1])
+  local deadline = tonumber(string.match(terms or '', '^%d+')) or 0
+  if deadline > 0 then
+    redis.call('HSET', KEYS[1], 'deadline', now + deadline)
+    redis.call('ZADD', KEYS[13], now + deadline, timer('deadline', ''))
+  end
 end

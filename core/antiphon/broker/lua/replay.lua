@@ -1,16 +1,16 @@
 -- Deliver a dead letter again, to the group it died in and to no other.
 -- Its copy in the inbox is pending at once and due now: workers take it up as they do a retry.
 -- include clock, record
--- KEYS[1..11] record   KEYS[12] dead letters   stream   KEYS[13] inbox of the group   stream
--- KEYS[14] groups     hash, group -> description   KEYS[15] due zset of the group
+-- KEYS[1..15] record   KEYS[16] dead letters   stream   KEYS[17] inbox of the group   stream
+-- KEYS[18] groups     hash, group -> description   KEYS[19] due zset of the group
 -- ARGV[1..2] record   ARGV[3] dead letter id  ARGV[4] group   ARGV[5] type   ARGV[6] subject
 -- ARGV[7] event id    ARGV[8...] attributes the entry left out, or that could not be read, as the
 --   record has them: name and value
 -- Returns {1, entry id in the inbox}, {2} when there is no such dead letter,
 --   {3} when the group is not registered.
-local letter = redis.call('XRANGE', KEYS[12], ARGV[3], ARGV[3])[1]
+local letter = redis.call('XRANGE', KEYS[16], ARGV[3], ARGV[3])[1]
 if not letter then return {2} end
-if redis.call('HEXISTS', KEYS[14], ARGV[4]) == 0 then return {3} end
+if redis.call('HEXISTS', KEYS[18], ARGV[4]) == 0 then return {3} end
 local fields, given = {unpack(ARGV, 8)}, {}
 for i = 1, #fields, 2 do given[fields[i]] = true end
 for i = 1, #letter[2], 2 do
@@ -19,16 +19,16 @@ for i = 1, #letter[2], 2 do
     fields[#fields + 1], fields[#fields + 2] = name, letter[2][i + 1]
   end
 end
-local entry = redis.call('XADD', KEYS[13], '*', 'recorded', '1', unpack(fields))
-local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[4], 'replay', 'STREAMS', KEYS[13], '>')
+local entry = redis.call('XADD', KEYS[17], '*', 'recorded', '1', unpack(fields))
+local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[4], 'replay', 'STREAMS', KEYS[17], '>')
 if read.err then -- nothing else is written yet
-  redis.call('XDEL', KEYS[13], entry)
+  redis.call('XDEL', KEYS[17], entry)
   return read
 end
-redis.call('ZADD', KEYS[15], now, 'inbox|' .. entry)
-redis.call('XDEL', KEYS[12], ARGV[3])
-open(ARGV[5], ARGV[6], ARGV[7], now)
-redis.call('HDEL', KEYS[1], 'halted') -- a person wants it to go on
+redis.call('ZADD', KEYS[19], now, 'inbox|' .. entry)
+redis.call('XDEL', KEYS[16], ARGV[3])
+open({type = ARGV[5], subject = ARGV[6], event = ARGV[7]})
+redis.call('HDEL', KEYS[1], 'halted', 'cancelled', 'undoing') -- a person wants it to go on
 redis.call('SADD', KEYS[2], 'inbox|' .. entry .. '|' .. ARGV[4])
 if redis.call('HDEL', KEYS[1], '!' .. ARGV[4] .. ':' .. ARGV[7]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'dead', -1)

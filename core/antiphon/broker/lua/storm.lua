@@ -2,10 +2,10 @@
 -- Source: stormCooldownDuration of medik8s node health checks.
 local function weather(k, subject, storm, minute, tier)
   if storm == '0' then return end
-  redis.call('ZREMRANGEBYSCORE', KEYS[k + 5], '-inf', now - minute)
-  redis.call('ZADD', KEYS[k + 5], now, subject)
-  redis.call('PEXPIRE', KEYS[k + 5], minute)
-  local count = redis.call('ZCARD', KEYS[k + 5])
+  redis.call('ZREMRANGEBYSCORE', KEYS[k + 4], '-inf', now - minute)
+  redis.call('ZADD', KEYS[k + 4], now, subject)
+  redis.call('PEXPIRE', KEYS[k + 4], minute)
+  local count = redis.call('ZCARD', KEYS[k + 4])
   if count <= tonumber(storm) and redis.call('HEXISTS', KEYS[k], 'storm') == 0 then return end
   local why = count .. ' subjects fail at once: new recoveries are parked until they are released'
   local told = trip(k, 'storm', 'storm brake', tier, {guard = 'storm', name = 'storm',

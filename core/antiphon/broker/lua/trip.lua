@@ -7,6 +7,6 @@ local news = {} -- what a beginning brought: guard, name, limit, value, why,
 local function trip(k, scope, by, tier, e)
   local entry = cjson.encode({by = by, since = now, reason = e.why})
   local first = redis.call('HSETNX', KEYS[k], scope, entry) == 1
-  if first then escalate(k + 1, tier, e) end
+  if first then escalate(tier, e) end
   return first and 1 or 0
 end

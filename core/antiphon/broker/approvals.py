@@ -1,0 +1,203 @@
+"""Requests for approval, as the people who answer them see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+import orjson
+
+from antiphon.broker.errand import Errand
+from antiphon.broker.scripts import Call, script
+from antiphon.duration import milliseconds
+from antiphon.errors import AntiphonError
+from antiphon.instants import instant, iso
+from antiphon.telemetry.logging import get_logger
+from antiphon_events import ApprovalDenied, ApprovalGranted
+
+State = Literal["pending", "granted", "denied"]
+
+_VOTE = "vote:"
+_ANSWERED, _LATE = 3, 4
+"""What `answer.lua` says of an answer that comes too late: somebody had answered, time was over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A step that waits for people to agree to it."""
+
+    id: str
+    correlation_id: str
+    step: str
+    """The handler that waits, as ``service.handler``."""
+    event_type: str
+    subject: str
+    event_id: str
+    requester: str
+    """Who asked for the recovery, and may not answer."""
+    who: tuple[str, ...]
+    """Who may answer; empty: anybody but the requester."""
+    quorum: int
+    votes: tuple[str, ...]
+    """Who has answered."""
+    expires: datetime | None
+    """When waiting ends; None: never."""
+    otherwise: str
+    tier: int
+    asked: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one person's answer came to."""
+
+    state: State
+    votes: int
+    quorum: int
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """The requests for approval of one cell.
+
+    Raises:
+        StreamUnavailable: from every method, when the server cannot be reached or cannot answer.
+        ConfigurationError: from every method, when it refuses our name, password or permissions.
+    """
+
+    errand: Errand
+
+    async def waiting(self) -> tuple[Ask, ...]:
+        """Everything that waits for an answer, the longest waiting first."""
+        client = cast("Any", self.errand.client)
+        ids = [raw.decode() for raw in await client.zrange(self.errand.keys.approvals, 0, -1)]
+        rows = await self.errand.ask([("HGETALL", self.errand.keys.approval(i)) for i in ids])
+        asks = (_ask(i, _texts(row)) for i, row in zip(ids, rows, strict=True) if row)
+        return tuple(ask for ask in asks if ask is not None)
+
+    async def answer(self, approval_id: str, *, by: str, grant: bool, reason: str) -> Answer:
+        """Agree to a step, or refuse it.
+
+        Raises:
+            AntiphonError: there is no such request, it was answered or is over, or this person
+                may not answer it.
+        """
+        keys, settings = self.errand.keys, self.errand.settings
+        client = cast("Any", self.errand.client)
+        row = _texts(await client.hgetall(keys.approval(approval_id)))
+        ask = _ask(approval_id, row)
+        if ask is None:
+            raise AntiphonError(
+                f"no step of the cell {keys.cell!r} waits for the approval {approval_id!r}: "
+                "`antiphon approvals` lists those that wait"
+            )
+        member, _, group = row["delivery"].rpartition("|")
+        reply = await self.errand.gatherer.run(
+            Call(
+                script("answer"),
+                (
+                    *keys.record(ask.correlation_id, ask.subject),
+                    keys.approval(approval_id),
+                    keys.approvals,
+                    keys.events(ApprovalGranted.type),
+                    keys.events(ApprovalDenied.type),
+                    keys.due(group),
+                    keys.audit,
+                ),
+                (
+                    ask.correlation_id,
+                    milliseconds(settings.record_retention),
+                    approval_id,
+                    by,
+                    reason,
+                    1 if grant else "",
+                    group,
+                    member,
+                    ask.subject,
+                ),
+            )
+        )
+        if reply[0] != 1:
+            raise AntiphonError(_refusal(ask, by, reply))
+        state = _state(reply[1])
+        get_logger().info(
+            "approval.granted" if grant else "approval.denied",
+            correlation_id=ask.correlation_id,
+            approval=approval_id,
+            group=group,
+            event_id=ask.event_id,
+            subject=ask.subject,
+            by=by,
+            reason=reason,
+            votes=reply[2],
+            quorum=reply[3],
+        )
+        return Answer(state, reply[2], reply[3], ask)
+
+
+def _refusal(ask: Ask, by: str, reply: list[Any]) -> str:
+    """Why an answer does not count, for whoever gave it."""
+    number, *detail = reply
+    if number == _ANSWERED:
+        return _answered(ask, *detail)
+    if number == _LATE:
+        return (
+            f"too late: the approval {ask.id} was to be given until {iso(instant(detail[0]))}; "
+            f"without it the answer is: {ask.otherwise}"
+        )
+    return {
+        2: f"the approval {ask.id} is over",
+        5: f"{by} may not answer for {ask.step}: ask {' or '.join(ask.who)}",
+        6: f"{by} asked for this recovery, and may not approve of its steps: ask somebody else",
+        7: f"{by} has answered already: {len(ask.votes)} of {ask.quorum} have agreed",
+        8: f"the recovery {ask.correlation_id} does not go on: nothing waits for an answer",
+    }[number]
+
+
+def _answered(ask: Ask, state: bytes, who: bytes, at_ms: int) -> str:
+    done = {b"used": "has run", b"over": "has ended"}.get(state, f"was {state.decode()}")
+    by = f" by {who.decode()}" if who and state not in (b"used", b"over") else ""
+    when = f" at {iso(instant(at_ms))}" if at_ms else ""
+    return f"too late: {ask.step} about {ask.subject} {done}{by}{when}"
+
+
+def _state(raw: bytes) -> State:
+    match raw.decode():
+        case "pending":
+            return "pending"
+        case "granted":
+            return "granted"
+        case "denied":
+            return "denied"
+        case other:
+            raise AssertionError(other)
+
+
+def _texts(row: Any) -> dict[str, str]:
+    """A hash as text, whether it comes as a mapping or as the server's flat list."""
+    pairs = row.items() if isinstance(row, dict) else zip(row[::2], row[1::2], strict=True)
+    return {name.decode(): value.decode() for name, value in pairs}
+
+
+def _ask(approval_id: str, row: dict[str, str]) -> Ask | None:
+    if row.get("state") is None:
+        return None
+    due = row.get("due", "")
+    return Ask(
+        id=approval_id,
+        correlation_id=row["recovery"],
+        step=row["delivery"].rpartition("|")[2],
+        event_type=row["type"],
+        subject=row["subject"],
+        event_id=row["event"],
+        requester=row["requester"],
+        who=tuple(orjson.loads(row["who"])),
+        quorum=int(row["quorum"]),
+        votes=tuple(sorted(n.removeprefix(_VOTE) for n in row if n.startswith(_VOTE))),
+        expires=instant(int(due)) if due else None,
+        otherwise=row["otherwise"],
+        tier=int(row["tier"]),
+        asked=instant(int(row["asked"])),
+    )

@@ -1,0 +1,110 @@
+"""Cancelling: no further step of a recovery starts, and its completed steps are undone."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from antiphon.broker.errand import Errand
+from antiphon.broker.replies import said
+from antiphon.broker.rousing import Rouser
+from antiphon.broker.scripts import Call, script
+from antiphon.duration import milliseconds
+from antiphon.errors import AntiphonError
+from antiphon.telemetry.logging import get_logger
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What was cancelled."""
+
+    children: int
+    """Recoveries it had started, cancelled with it."""
+    dropped: int
+    """Delayed events and joins that are waited for no more."""
+    verdict: str
+    """Its verdict when it is over already; empty while something still runs or is undone."""
+    repeated: bool
+    """Whether it had been cancelled before; then nothing was done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """Cancels recoveries of one cell.
+
+    Raises:
+        StreamUnavailable: from every method, when the server cannot be reached or cannot answer.
+        ConfigurationError: from every method, when it refuses our name, password or permissions.
+    """
+
+    errand: Errand
+
+    async def cancel(self, correlation_id: str, *, by: str, reason: str) -> Cancelled:
+        """Cancel a recovery and those it has started.
+
+        A step that runs goes on to its end; no other starts. Repeating it changes nothing.
+
+        Raises:
+            AntiphonError: there is no such recovery, or it is over.
+        """
+        match await self._run(correlation_id, by, reason, may_begin=False):
+            case [2]:
+                cell = self.errand.keys.cell
+                raise AntiphonError(
+                    f"no recovery {correlation_id!r} is recorded in the cell {cell!r}: "
+                    "`antiphon recoveries` lists those that are, --cell and --url name another "
+                    "place"
+                )
+            case [3, verdict]:
+                trace = f"antiphon trace {shlex.quote(correlation_id)}"
+                raise AntiphonError(
+                    f"the recovery {correlation_id!r} is over, as {verdict.decode()}: there is "
+                    f"nothing to cancel; `{trace}` shows how it went"
+                )
+            case [4, _]:
+                return Cancelled(0, 0, "", repeated=True)
+            case [1, verdict, dropped, *members]:
+                get_logger().warning(
+                    "recovery.cancelled", correlation_id=correlation_id, by=by, reason=reason
+                )
+                children = await self._hasten(members, by, reason)
+                return Cancelled(children, dropped, said(verdict), repeated=False)
+        raise AssertionError("cancel.lua answered nothing known")
+
+    async def _hasten(self, members: list[bytes], by: str, reason: str) -> int:
+        """Have what is put off looked at now, and cancel what the recovery has started."""
+        errand, children = self.errand, 0
+        rouser = Rouser(errand.client, errand.keys, self._now_ms)
+        for member in members:
+            kind, _, rest = member.decode().partition("|")
+            if kind == "child":
+                reply = await self._run(rest.rpartition("|")[0], by, reason, may_begin=True)
+                children += reply[0] in (1, 5)
+                if reply[0] == 1:
+                    children += await self._hasten(reply[3:], by, reason)
+            else:
+                await rouser.rouse(member.decode())
+        return children
+
+    async def _run(
+        self, correlation_id: str, by: str, reason: str, *, may_begin: bool
+    ) -> list[Any]:
+        keys, settings = self.errand.keys, self.errand.settings
+        call = Call(
+            script("cancel"),
+            (*keys.record(correlation_id, ""), keys.audit),
+            (
+                correlation_id,
+                milliseconds(settings.record_retention),
+                by,
+                reason,
+                1 if may_begin else "",
+            ),
+        )
+        reply: list[Any] = await self.errand.gatherer.run(call)
+        return reply
+
+    async def _now_ms(self) -> int:
+        seconds, micros = await self.errand.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000

@@ -1,0 +1,238 @@
+"""Chimes: the timers of a cell, each fired by one script, once, whoever notices that it is due.
+
+A timer is named by its kind, what it is for, and its recovery. Everything it needs is in the
+recovery's plan; a timer whose plan is gone was fired by another worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from redis.asyncio import Redis
+
+from antiphon.broker.calls import event_keys
+from antiphon.broker.gather import Gatherer
+from antiphon.broker.replies import said
+from antiphon.broker.scripts import Argument, Call, script
+from antiphon.duration import milliseconds
+from antiphon.flow.undoing import UNDO
+from antiphon.keys import Keys
+from antiphon.settings import Settings
+from antiphon.telemetry.logging import get_logger
+from antiphon_events import ChildClosed, JoinTimedOut, RecoveryStalled
+
+_AT_ONCE = 100
+_NAMED = 20
+"""How much of what is outstanding is named at a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """One timer, by its name in the cell."""
+
+    raw: str
+    kind: str
+    """``deadline``, ``join``, ``later``, ``undo`` or ``child``."""
+    name: str
+    correlation_id: str
+
+    @classmethod
+    def read(cls, raw: bytes) -> Timer:
+        """Read a timer's name."""
+        kind, name, correlation_id = orjson.loads(raw)
+        return cls(raw.decode(), kind, name, correlation_id)
+
+
+class Chimes:
+    """Fires what is due."""
+
+    def __init__(self, client: Redis, gatherer: Gatherer, keys: Keys, settings: Settings) -> None:
+        self._client = cast("Any", client)  # redis-py types replies as all they might ever be
+        self._gatherer = gatherer
+        self._keys = keys
+        self._retention_ms = milliseconds(settings.record_retention)
+        self._fire: dict[str, Callable[[Timer], Coroutine[Any, Any, bool]]] = {
+            "deadline": self._stall,
+            "join": self._time_out,
+            "later": self._publish,
+            "undo": self._undo,
+            "child": self._tell_parent,
+        }
+        self._log = get_logger()
+
+    async def ring(self) -> bool:
+        """Fire every timer that is due.
+
+        Returns whether more may be due at once: a page was full, or one led to another.
+
+        Raises:
+            StreamUnavailable: the server cannot be reached.
+            ScriptFailed: the server refuses a script.
+        """
+        raw = await self._gatherer.run(Call(script("rung"), (self._keys.timers,), (_AT_ONCE,)))
+        more = len(raw) == _AT_ONCE
+        for timer in map(Timer.read, raw):
+            more = await self._fire[timer.kind](timer) or more
+        return more
+
+    async def _publish(self, timer: Timer) -> bool:
+        plan = await self._planned(timer, f"later:{timer.name}")
+        if plan is None:
+            return await self._forget(timer)
+        kind, subject = plan["type"], plan["subject"]
+        reply = await self._gatherer.run(
+            Call(
+                script("later"),
+                (*self._record(timer, subject), *event_keys(self._keys, kind, subject)),
+                (
+                    *self._identity(timer, f"later|{timer.name}|{kind}", f"later:{timer.name}"),
+                    kind,
+                    subject,
+                    timer.name,
+                    int(plan["failure"]),
+                    plan["cause"],
+                    plan["by"],
+                    *plan["fields"],
+                ),
+            )
+        )
+        return self._say(
+            timer, reply, "event.published", event_id=timer.name, event_type=kind, subject=subject,
+            causation_id=plan["cause"],
+        )  # fmt: skip
+
+    async def _time_out(self, timer: Timer) -> bool:
+        keys, subject = self._keys, await self._subject(timer.correlation_id)
+        call = Call(
+            script("timeout"),
+            (
+                *self._record(timer, subject),
+                *event_keys(keys, JoinTimedOut.type, subject),
+                keys.join(timer.name, timer.correlation_id),
+            ),
+            (
+                *self._identity(timer, f"join|{timer.name}|{timer.name}", f"join:{timer.name}"),
+                timer.name,
+                subject,
+            ),
+        )
+        reply = await self._gatherer.run(call)
+        missing = reply[2].decode().split(",") if reply[0] == 1 else []
+        return self._say(timer, reply, "join.timed_out", group=timer.name, missing=missing)
+
+    async def _stall(self, timer: Timer) -> bool:
+        reply = await self._gatherer.run(
+            Call(
+                script("stall"),
+                (*self._record(timer, ""), self._keys.events(RecoveryStalled.type)),
+                (*self._identity(timer, "", ""), _NAMED),
+            )
+        )
+        named = reply[2].decode().split(",") if reply[0] == 1 else []
+        return self._say(timer, reply, "recovery.stalled", outstanding=named)
+
+    async def _undo(self, timer: Timer) -> bool:
+        plan = await self._planned(timer, f"undo:{timer.name}")
+        if plan is None:
+            return await self._forget(timer)
+        keys, group = self._keys, plan["group"]
+        reply = await self._gatherer.run(
+            Call(
+                script("undo"),
+                (
+                    *self._record(timer, plan["subject"]),
+                    keys.inbox(group),
+                    keys.due(group),
+                    keys.groups,
+                ),
+                (
+                    *self._identity(timer, f"undo|{timer.name}|", f"undo:{timer.name}"),
+                    group,
+                    plan["id"],
+                    plan["of"],
+                    plan["type"],
+                    plan["subject"],
+                    *_undo_fields(plan),
+                ),
+            )
+        )
+        return self._say(
+            timer, reply, "recovery.undoing", group=group, event_id=plan["id"], of=plan["of"],
+            event_type=plan["type"], subject=plan["subject"],
+        )  # fmt: skip
+
+    async def _tell_parent(self, timer: Timer) -> bool:
+        keys, parent, child = self._keys, timer.name, timer.correlation_id
+        row = await self._client.hmget(keys.recovery(child), "subject", "type", "verdict")
+        subject, kind, verdict = (value.decode() if value else "" for value in row)
+        # The child is no more than a word in the record of its parent.
+        reply = await self._gatherer.run(
+            Call(
+                script("child"),
+                (
+                    *keys.record(parent, subject),
+                    *event_keys(keys, ChildClosed.type, subject),
+                    keys.recovery(child),
+                ),
+                (
+                    parent,
+                    self._retention_ms,
+                    timer.raw,
+                    f"child|{child}|{kind}",
+                    "",
+                    child,
+                    subject,
+                    kind,
+                ),
+            )
+        )
+        told = Timer(timer.raw, timer.kind, timer.name, parent)
+        return self._say(told, reply, "child.closed", child=child, child_verdict=verdict)
+
+    def _say(self, timer: Timer, reply: list[Any], event: str, **what: Any) -> bool:
+        """Say what was fired; returns whether another timer is due at once."""
+        if reply[0] != 1:
+            return False
+        log = self._log.bind(correlation_id=timer.correlation_id)
+        say = log.info if event in _USUAL else log.warning
+        say(event, **what)
+        verdict = said(reply[1])
+        if verdict:
+            log.info("recovery.closed", verdict=verdict)
+        return bool(reply[1].endswith(b"+"))
+
+    def _record(self, timer: Timer, subject: str) -> tuple[str, ...]:
+        return self._keys.record(timer.correlation_id, subject)
+
+    def _identity(self, timer: Timer, owed: str, field: str) -> tuple[Argument, ...]:
+        """What `ring.lua` reads, after the record."""
+        return (timer.correlation_id, self._retention_ms, timer.raw, owed, field)
+
+    async def _planned(self, timer: Timer, field: str) -> Any:
+        kept = await self._client.hget(self._keys.plan(timer.correlation_id), field)
+        return None if kept is None else orjson.loads(kept)
+
+    async def _forget(self, timer: Timer) -> bool:
+        """Let a timer go that has nothing to fire: its plan went with its record."""
+        if not await self._client.exists(self._keys.recovery(timer.correlation_id)):
+            await self._client.zrem(self._keys.timers, timer.raw)
+        return False
+
+    async def _subject(self, correlation_id: str) -> str:
+        known = await self._client.hget(self._keys.recovery(correlation_id), "subject")
+        return known.decode() if known else "-"
+
+
+_USUAL = frozenset({"event.published", "child.closed"})
+
+
+def _undo_fields(plan: dict[str, Any]) -> list[str | bytes]:
+    """The inbox entry of an undoing: the event the step had reacted to, under an id of its own."""
+    fields: list[str | bytes] = list(plan["fields"])
+    given = dict(zip(fields[::2], fields[1::2], strict=True))
+    given["causationid"], given["id"] = given["id"], plan["id"]
+    given[UNDO.decode()] = orjson.dumps(plan["step"])
+    return [part for pair in given.items() for part in pair]

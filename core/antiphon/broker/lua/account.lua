@@ -1,0 +1,29 @@
+-- What is said when a recovery that did not complete is closed. Included after judge.lua.
+
+-- Name what completed, what did not and what that leaves; tell people where that is asked for.
+-- Returns it as members of a JSON object.
+local function accounted(r, verdict)
+  local found, all = {['!'] = {}, ['+'] = {}, ['-'] = {}}, redis.call('HGETALL', KEYS[1])
+  for i = 1, #all, 2 do
+    local list, name = found[string.sub(all[i], 1, 1)], string.sub(all[i], 2)
+    if list then list[#list + 1] = list == found['!'] and all[i + 1] or name end
+  end
+  for _, list in pairs(found) do table.sort(list) end
+  local undone, kept, left, why = {}, {}, '', r.cancelled or r.halted or ''
+  for _, name in ipairs(found['-']) do undone[name] = true end
+  for _, name in ipairs(found['+']) do if not undone[name] then kept[#kept + 1] = name end end
+  if #kept > 0 and (#found['!'] > 0 or why ~= '') then
+    left = table.concat(kept, ', ') .. ' took effect, and this did not: '
+      .. (#found['!'] > 0 and table.concat(found['!'], '; ') or 'what should have followed')
+  end
+  redis.call('HDEL', KEYS[1], 'undoing')
+  local partial, tier = string.match(r.terms or '', '^%S+ (%S+) (%S+)')
+  local failed = (tonumber(r.notundone) or 0) > 0
+  if failed or (partial == 'escalate' and (verdict == 'partial' or verdict == 'failed')) then
+    escalate(tier, {guard = failed and 'undo' or 'verdict', name = 'recovery', limit = 0,
+      value = failed and r.notundone or #found['!'], tier = 1, tried = found['!'],
+      why = failed and r.notundone .. ' steps could not be undone' or left ~= '' and left or verdict})
+  end
+  return string.format('"reasons":%s,"completed":%s,"undone":%s,"left":%s%s', listed(found['!']),
+    listed(found['+']), listed(found['-']), text(left), why ~= '' and ',"reason":' .. text(why) or '')
+end
