@@ -15,6 +15,8 @@ from antiphon.telemetry.logging import get_logger
 
 _AT_ONCE = 100
 _UNHEARD = "?"
+_PLANNED, _CHILD = frozenset({"later", "join", "undo"}), "child"
+"""What a recovery waits for that is no delivery."""
 
 
 class Auditor:
@@ -53,10 +55,14 @@ class Auditor:
 
     async def _audit(self, correlation_id: str, member: str, age_ms: int) -> None:
         keys, settings = self._session.keys, self._session.settings
-        label, _, group = member.split("|", 2)
+        label, entry, group = member.split("|", 2)
+        if label in _PLANNED:
+            return  # the timers of the cell see to it
         retention_ms = milliseconds(settings.record_retention)
         record = keys.record(correlation_id, "")
-        if group == _UNHEARD:
+        if label == _CHILD and await self._session.client.exists(keys.recovery(entry)):
+            return
+        if group == _UNHEARD or label == _CHILD:
             if age_ms < milliseconds(settings.unheard_after):
                 return
             why = f"nobody came to hear it within {settings.unheard_after}"

@@ -149,7 +149,7 @@ class History:
         if event.type or event.id not in {told.event_id for told in self.escalations}:
             return event
         subject = self.root.text("subject") if self.root else ""
-        return replace(event, type=NEWS_TYPES[-1], subject=subject)
+        return replace(event, type=NEWS_TYPES[4], subject=subject)
 
     def _lose(self, row: Entry) -> None:
         """Find the delivery of a row that names only the entry, not the event in it."""
