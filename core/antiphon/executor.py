@@ -104,6 +104,7 @@ class Executor:
             approval=why.name,
             who=list(approval.tiers[0]) if approval else [],
             quorum=why.limit,
+            otherwise=approval.otherwise if approval else "",
             due_ms=why.due_ms if approval and approval.within else None,
             **self._log_fields(delivery),
         )
@@ -280,6 +281,7 @@ class Executor:
             "consumer": self._consumer,
             "entry_id": d.entry_id,
             "attempt": attempt,
+            **({"undo_of": e.causation_id} if d.undo else {}),
         }
 
 

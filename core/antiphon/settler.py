@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from typing import assert_never
 
@@ -131,17 +132,29 @@ class Settler:
             undo = {"undo": True} if delivery.undo else {}
             self._log.info("delivery.completed", duration_ms=ms, published=published, **undo)
             for out, entry in places:
-                self._say_outgoing(out, entry)
+                self._say_outgoing(delivery, out, entry)
             self.say_closed(settled.verdict)
 
-    def _say_outgoing(self, out: Outgoing, entry: str) -> None:
+    def _say_outgoing(self, delivery: Delivery, out: Outgoing, entry: str) -> None:
         """Say what is published later, and which recovery was started."""
-        about = {"event_id": out.envelope.id, "event_type": out.envelope.type}
-        about["subject"] = out.envelope.subject
+        e = out.envelope
         if isinstance(out.how, int):
-            self._log.info("event.scheduled", **about, delay_ms=out.how)
+            self._log.info(
+                "event.scheduled",
+                event_id=e.id,
+                event_type=e.type,
+                subject=e.subject,
+                causation_id=delivery.envelope.id,
+                due_ms=int(time.time() * 1000) + out.how,
+            )
         elif out.how == "child":
-            self._log.info("child.started", **about, child=out.envelope.id, entry_id=entry)
+            self._log.info(
+                "child.started",
+                child=e.id,
+                child_type=e.type,
+                child_subject=e.subject,
+                child_entry=entry,
+            )
 
     async def _bury(self, lease: Lease, dead: Dead, ms: int) -> None:
         events = answers_for(lease, dead.error)

@@ -182,7 +182,7 @@ class Chimes:
                     self._retention_ms,
                     timer.raw,
                     f"child|{child}|{kind}",
-                    "",
+                    f"child:{child}",
                     child,
                     subject,
                     kind,
@@ -190,7 +190,7 @@ class Chimes:
             )
         )
         told = Timer(timer.raw, timer.kind, timer.name, parent)
-        return self._say(told, reply, "child.closed", child=child, child_verdict=verdict)
+        return self._say(told, reply, "child.closed", child=child, verdict=verdict)
 
     def _say(self, timer: Timer, reply: list[Any], event: str, **what: Any) -> bool:
         """Say what was fired; returns whether another timer is due at once."""

@@ -25,6 +25,9 @@ local function written(k, a)
         return nil, said
       end
       e.entry = said
+      for i = a + 6, how == 'child' and last or 0, 2 do
+        if ARGV[i] == 'hops' then e.hops = ARGV[i + 1] end
+      end
     end
     events[#events + 1] = e
     a, k = last + 1, k + 3
@@ -43,6 +46,8 @@ local function consequences(events, reply)
         'by', e.by, 'due', now + e.late)
     elseif e.how == 'child' then
       redis.call('SADD', KEYS[2], 'child|' .. e.event .. '|' .. e.type)
+      redis.call('HSET', KEYS[15], 'child:' .. e.event,
+        cjson.encode({cause = e.cause, by = e.by, hops = e.hops}))
       note('child', 'child', e.event, 'type', e.type, 'subject', e.subject, 'event', e.event,
         'entry', e.entry, 'cause', e.cause, 'by', e.by)
     elseif e.entry then
