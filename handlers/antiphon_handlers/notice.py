@@ -1,4 +1,4 @@
-"""What people are told about an escalation, in plain text and as JSON."""
+"""What people are told about an escalation or a request, in plain text and as JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from antiphon import Recovery
-from antiphon.instants import iso
+from antiphon.instants import instant, iso
 from antiphon.trace.words import plain
-from antiphon_events import RecoveryEscalated
+from antiphon_events import ApprovalRequested, RecoveryEscalated
 
 _LONGEST_TEXT = 1000
 """In characters: a message is read on a telephone, and what says more is in the trace."""
@@ -20,15 +20,18 @@ _MOST_TRIED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One escalation, for one tier of people.
+    """One escalation, or one request for approval, for one tier of people.
 
     All of its text is safe for a terminal: events come from whoever wrote them.
 
     Attributes:
         tried: what was tried, the earliest first.
         trace: the command that shows the whole story.
-        acknowledge: the command after which nobody further up is told.
-        event_id: of the escalation; who is told of the same one twice knows it by that.
+        acknowledge: the command after which nobody further up is told; of a request, the one that
+            agrees to it.
+        requester: who asked for the recovery of which a step waits for approval.
+        refuse: the command that refuses a request; empty for an escalation.
+        event_id: of the escalation or request; who is told of the same one twice knows it by that.
     """
 
     subject: str
@@ -43,10 +46,14 @@ class Notice:
     event_id: str
     trace: str
     acknowledge: str
+    refuse: str = ""
+    requester: str = ""
 
     @classmethod
-    def of(cls, event: RecoveryEscalated, recovery: Recovery) -> Notice:
+    def of(cls, event: RecoveryEscalated | ApprovalRequested, recovery: Recovery) -> Notice:
         """Write down what an event says, with the commands that its reader needs."""
+        if isinstance(event, ApprovalRequested):
+            return cls._request(event, recovery)
         # Made here and not taken from the event: a person is going to paste them into a shell.
         recovery_id = shlex.quote(_line(recovery.correlation_id))
         return cls(
@@ -64,14 +71,48 @@ class Notice:
             acknowledge=f"antiphon ack {recovery_id}",
         )
 
+    @classmethod
+    def _request(cls, event: ApprovalRequested, recovery: Recovery) -> Notice:
+        approval = shlex.quote(_line(event.approval))
+        who = " or ".join(map(_line, event.approvers)) or "anybody but who asked for it"
+        until = f" until {iso(instant(event.expires_ms))}" if event.expires_ms else ""
+        follows = f", otherwise: {_line(event.otherwise)}" if until else ""
+        return cls(
+            subject=_line(event.subject),
+            reason=f"{_line(event.step)} waits for {event.quorum} of {who}{until}{follows}",
+            guard="approval",
+            name=_line(event.approval),
+            limit=event.quorum,
+            value=0,
+            tier=event.tier,
+            tried=(),
+            correlation_id=_line(recovery.correlation_id),
+            event_id=_line(recovery.event_id),
+            trace=f"antiphon trace {shlex.quote(_line(recovery.correlation_id))}",
+            acknowledge=f"antiphon approve {approval} --reason WHY",
+            refuse=f"antiphon deny {approval} --reason WHY",
+            requester=_line(event.requester),
+        )
+
     @property
     def title(self) -> str:
         """The whole of it in one line."""
-        return f"{self.subject} needs a person" + (f" (tier {self.tier})" if self.tier > 1 else "")
+        needs = "an approval" if self.refuse else "a person"
+        return f"{self.subject} needs {needs}" + (f" (tier {self.tier})" if self.tier > 1 else "")
 
     @property
     def body(self) -> str:
         """All that is known, one fact to a line, and what to do next."""
+        if self.refuse:
+            return "\n".join(
+                [
+                    f"What: {self.reason}",
+                    f"Asked for by: {self.requester or 'somebody'}",
+                    f"What happened: {self.trace}",
+                    f"To agree: {self.acknowledge}",
+                    f"To refuse: {self.refuse}",
+                ]
+            )
         facts = [f"Why: {self.reason or 'the event does not say'}"]
         if self.guard:
             facts.append(
@@ -106,6 +147,7 @@ class Notice:
             "event_id": self.event_id,
             "trace": self.trace,
             "acknowledge": self.acknowledge,
+            "refuse": self.refuse or None,
         }
 
 

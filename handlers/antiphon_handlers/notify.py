@@ -1,6 +1,7 @@
-"""Tell people that a recovery needs them.
+"""Tell people that a recovery needs them, or their approval.
 
-**Reacts to** ``RecoveryEscalated``, about whichever subjects it is registered for.
+**Reacts to** ``RecoveryEscalated`` and ``ApprovalRequested``, about whichever subjects it is
+registered for.
 **Emits** nothing.
 **Idempotent because** a channel that took an escalation is not told of it again by this process,
 however often the delivery is tried; another process cannot know, and tells it twice rather than
@@ -22,9 +23,11 @@ from typing import Any
 from antiphon import ConfigurationError, Recovery, TransientError
 from antiphon.duration import duration, format_duration
 from antiphon.threads import Threads
-from antiphon_events import RecoveryEscalated
+from antiphon_events import ApprovalRequested, RecoveryEscalated
 from antiphon_handlers.channels import Channel, Console, NotTold
 from antiphon_handlers.notice import Notice
+
+Needed = RecoveryEscalated | ApprovalRequested
 
 _AT_ONCE = 4
 """Notices on their way through one channel: one that hangs holds up no other channel."""
@@ -57,8 +60,8 @@ def decide(
 
 def notify(
     *tiers: Sequence[Channel], timeout: str | timedelta = "30s", name: str = "notify"
-) -> Callable[[RecoveryEscalated, Recovery], Coroutine[Any, Any, None]]:
-    """Return a handler that tells people of an escalation.
+) -> Callable[[Needed, Recovery], Coroutine[Any, Any, None]]:
+    """Return a handler that tells people of an escalation, or of a request for their approval.
 
     Args:
         *tiers: the channels of tier 1, of tier 2, and so on; the last ones for every tier above.
@@ -74,7 +77,7 @@ def notify(
     patience = _patience(timeout)
     remembered = OrderedDict[str, set[Way]]()
 
-    async def tell_people(event: RecoveryEscalated, recovery: Recovery) -> None:
+    async def tell_people(event: Needed, recovery: Recovery) -> None:
         told = remembered.setdefault(recovery.event_id, set())
         if len(remembered) > _REMEMBERED:
             remembered.popitem(last=False)

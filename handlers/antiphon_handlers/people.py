@@ -1,4 +1,4 @@
-r"""The service ``people``: tells people of every escalation of the cell.
+r"""The service ``people``: tells people of every escalation and every request for approval.
 
 Run it somewhere that reaches them, with its channels in the environment::
 
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from antiphon import ConfigurationError, Retry, Service
-from antiphon_events import RecoveryEscalated
+from antiphon_events import ApprovalRequested, RecoveryEscalated
 from antiphon_handlers.channels import Apprise, Channel, JsonLines
 from antiphon_handlers.notify import notify
 
@@ -35,7 +35,8 @@ def people_told(environment: Mapping[str, str]) -> Service:
         ConfigurationError: a tier is empty, a URL is not known, or Apprise is not installed.
     """
     service = Service("people")
-    service.on(RecoveryEscalated, retry=INSISTENT, timeout="2m")(notify(*_tiers(environment)))
+    tell = notify(*_tiers(environment))
+    service.on(RecoveryEscalated, ApprovalRequested, retry=INSISTENT, timeout="2m")(tell)
     return service
 
 

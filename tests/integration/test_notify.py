@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from antiphon import ConfigurationError, TransientError
-from antiphon_events import RecoveryEscalated
+from antiphon_events import ApprovalRequested, RecoveryEscalated
 from antiphon_handlers.channels import Apprise, Channel, Console, JsonLines, NotTold
 from antiphon_handlers.notice import Notice
 from antiphon_handlers.notify import notify
@@ -293,3 +293,27 @@ def test_a_channel_is_whatever_tells() -> None:
     """A service owner's own channel needs a name and a way to tell, and no base class."""
     channel: Channel = Heard()
     assert notify([channel], name="page").__name__ == "page"
+
+
+async def test_people_are_told_what_they_are_to_approve() -> None:
+    """A request says what waits for whom, and both commands to answer it with."""
+    heard = Heard()
+    asked = ApprovalRequested(
+        subject="orders-db",
+        approval="a1b2c3",
+        step="orders-db.restore",
+        approvers=["ana", "ben"],
+        quorum=1,
+        requester="cleo",
+        expires_ms=1_700_000_000_000,
+        otherwise="deny",
+    )
+    tell: Any = notify([heard])
+    await tell(*delivery(asked, event_id="a1b2c3:requested1"))
+    [notice] = heard.notices
+    assert notice.title == "orders-db needs an approval"
+    assert "orders-db.restore waits for 1 of ana or ben until 2023-11-14T22:13:20" in notice.body
+    assert "otherwise: deny" in notice.body
+    assert "Asked for by: cleo" in notice.body
+    assert "To agree: antiphon approve a1b2c3 --reason WHY" in notice.body
+    assert "To refuse: antiphon deny a1b2c3 --reason WHY" in notice.body

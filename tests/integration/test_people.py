@@ -78,7 +78,13 @@ async def test_the_environment_names_the_channels(receiver: Receiver, tmp_path: 
         }
     )
     (registered,) = service.handlers
-    assert (registered.group, list(registered.kinds)) == ("people.notify", ["recovery.escalated"])
+    assert (registered.group, list(registered.kinds)) == (
+        "people.notify",
+        [
+            "recovery.escalated",
+            "approval.requested",
+        ],
+    )
     await tell(registered.function, at_tier(1))
     assert sorted(receiver.asked) == ["/a", "/b"]
     await tell(registered.function, at_tier(2), "e2")

@@ -18,6 +18,8 @@ from antiphon.keys import Keys
 from antiphon.outcome import Deferred
 from antiphon.settings import Settings
 from antiphon_events import (
+    ApprovalExpired,
+    ApprovalRequested,
     Envelope,
     Failure,
     Lifecycle,
@@ -30,7 +32,15 @@ from antiphon_events import (
 _STREAM, _DUE, _KEY, _HELD = 15, 18, 25, 28
 """Where `admit.lua` has the stream, the due zset, the idempotency key and the held deliveries."""
 
-_ALARMS = frozenset({RecoveryHalted.type, RecoveryEscalated.type, RecoveryStalled.type})
+_ALARMS = frozenset(
+    {
+        RecoveryHalted.type,
+        RecoveryEscalated.type,
+        RecoveryStalled.type,
+        ApprovalRequested.type,
+        ApprovalExpired.type,
+    }
+)
 """How people get to know that something is held: nothing holds these."""
 
 
