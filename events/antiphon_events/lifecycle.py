@@ -36,7 +36,7 @@ class _Closed(Lifecycle):
     """The handlers that died or were suppressed, and the failures nobody answered."""
 
     completed: list[str] = Field(default_factory=list)
-    """The handlers that completed something; empty when nothing went wrong."""
+    """The handlers that completed something which was not undone; empty when nothing went wrong."""
 
     undone: list[str] = Field(default_factory=list)
     """The handlers whose completed steps were undone."""

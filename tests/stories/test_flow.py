@@ -6,7 +6,9 @@ import asyncio
 
 from antiphon import Joined, PermanentError, Recovery, Retry, Service, Settings, all_of, any_of
 from antiphon.broker.cancelling import Cancelling
+from antiphon.broker.deadletters import DeadLetters
 from antiphon.broker.errand import Errand
+from antiphon.deadletter import Choice
 from antiphon_events import (
     CacheLost,
     CacheWarmed,
@@ -344,3 +346,67 @@ async def test_a_child_recovery_is_waited_for(settings: Settings, witness: Witne
     assert [(c.child, c.verdict) for c in heard] == [(ids[0], "completed"), (ids[1], "failed")]
     assert rows(child, "opened")[0].text("parent") == receipt.correlation_id
     assert {row.text("child") for row in rows(record, "child")} == set(ids)
+
+
+async def test_a_death_answered_by_what_nobody_hears_is_a_death(
+    settings: Settings, witness: Witness
+) -> None:
+    """An event that is no failure and that nobody reacts to answers for nothing."""
+    shop = Service("shop", settings=settings)
+
+    def told(failed: DatabaseFailed, error: str) -> CacheWarmed:
+        return CacheWarmed(subject="cache")
+
+    @shop.on(DatabaseFailed, retry=ONCE, on_failure=told)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        raise PermanentError("the backup is corrupt")
+
+    async with running(shop):
+        receipt = await shop.publish(DatabaseFailed(subject="db"))
+        record = await witness.closed(receipt.correlation_id, verdict="failed")
+    assert any("shop.restore: died" in reason for reason in record.summary.reasons)
+
+
+async def test_what_is_replayed_during_a_rollback_is_undone_first(
+    settings: Settings, witness: Witness
+) -> None:
+    """A step completed while others are being undone is the last, and so the first to be undone."""
+    shop, undone = Service("shop", settings=settings), list[str]()
+    undoing, may = asyncio.Event(), asyncio.Event()
+    broken = True
+
+    async def unrestore(failed: DatabaseFailed) -> None:
+        undone.append("restore")
+        undoing.set()
+        await may.wait()
+
+    async def cool(restored: DatabaseRestored) -> None:
+        undone.append("warm")
+
+    async def unfirst(failed: ServiceFailed) -> None:
+        undone.append("first")
+
+    @shop.on(ServiceFailed, undo=unfirst)
+    async def first(failed: ServiceFailed) -> DatabaseFailed:
+        return DatabaseFailed(subject="db")
+
+    @shop.on(DatabaseFailed, undo=unrestore)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        return DatabaseRestored(subject="db")
+
+    @shop.on(DatabaseRestored, retry=ONCE, undo=cool)
+    async def warm(restored: DatabaseRestored) -> None:
+        if broken:
+            raise PermanentError("no room")
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(ServiceFailed(subject="shop"))
+        await undoing.wait()
+        broken = False
+        letters = DeadLetters(errand)
+        [letter] = [one async for one in letters.oldest_first(Choice())]
+        await letters.replay(letter)
+        await witness.told(receipt.correlation_id, "completed", group="shop.warm")
+        may.set()
+        await witness.closed(receipt.correlation_id, verdict="partial")
+    assert undone == ["restore", "warm", "first"]

@@ -104,7 +104,9 @@ def _approval(approval: Approval | None) -> tuple[Argument, ...]:
 
 def approval_id(d: Delivery) -> str:
     """The id of the request for approval of one delivery; the same on every worker."""
-    named = f"{d.envelope.correlation_id}|{d.name}".encode()
+    # Whichever branch completes a join, it is the same step.
+    step = f"{d.handler.group}|{d.key}" if d.handler.join else d.name
+    named = f"{d.envelope.correlation_id}|{step}".encode()
     return hashlib.sha256(named).hexdigest()[:12]
 
 

@@ -14,6 +14,7 @@ import orjson
 from redis.asyncio import Redis
 
 from antiphon.broker.calls import event_keys
+from antiphon.broker.faults import ScriptFailed
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import said
 from antiphon.broker.scripts import Argument, Call, script
@@ -25,6 +26,7 @@ from antiphon.telemetry.logging import get_logger
 from antiphon_events import ChildClosed, JoinTimedOut, RecoveryStalled
 
 _AT_ONCE = 100
+_AGAIN_S = 5
 _NAMED = 20
 """How much of what is outstanding is named at a deadline."""
 
@@ -70,18 +72,27 @@ class Chimes:
 
         Raises:
             StreamUnavailable: the server cannot be reached.
-            ScriptFailed: the server refuses a script.
         """
         raw = await self._gatherer.run(Call(script("rung"), (self._keys.timers,), (_AT_ONCE,)))
         more = len(raw) == _AT_ONCE
         for timer in map(Timer.read, raw):
-            more = await self._fire[timer.kind](timer) or more
+            try:
+                more = await self._fire[timer.kind](timer) or more
+            except ScriptFailed as error:  # one that cannot be fired must not silence the others
+                self._log.warning("timer.failed", timer=timer.raw, error=str(error))
+                await self._put_off(timer)
         return more
+
+    async def _put_off(self, timer: Timer) -> None:
+        """Try a timer again later, so that others have their turn."""
+        seconds, _ = await self._client.time()
+        later_ms = (int(seconds) + _AGAIN_S) * 1000
+        await self._client.zadd(self._keys.timers, {timer.raw: later_ms}, xx=True)
 
     async def _publish(self, timer: Timer) -> bool:
         plan = await self._planned(timer, f"later:{timer.name}")
         if plan is None:
-            return await self._forget(timer)
+            return await self._lapse(timer, f"later|{timer.name}|", f"later:{timer.name}")
         kind, subject = plan["type"], plan["subject"]
         reply = await self._gatherer.run(
             Call(
@@ -137,7 +148,7 @@ class Chimes:
     async def _undo(self, timer: Timer) -> bool:
         plan = await self._planned(timer, f"undo:{timer.name}")
         if plan is None:
-            return await self._forget(timer)
+            return await self._lapse(timer, f"undo|{timer.name}|", f"undo:{timer.name}")
         keys, group = self._keys, plan["group"]
         reply = await self._gatherer.run(
             Call(
@@ -155,6 +166,7 @@ class Chimes:
                     plan["of"],
                     plan["type"],
                     plan["subject"],
+                    timer.name,
                     *_undo_fields(plan),
                 ),
             )
@@ -215,11 +227,10 @@ class Chimes:
         kept = await self._client.hget(self._keys.plan(timer.correlation_id), field)
         return None if kept is None else orjson.loads(kept)
 
-    async def _forget(self, timer: Timer) -> bool:
-        """Let a timer go that has nothing to fire: its plan went with its record."""
-        if not await self._client.exists(self._keys.recovery(timer.correlation_id)):
-            await self._client.zrem(self._keys.timers, timer.raw)
-        return False
+    async def _lapse(self, timer: Timer, owed: str, field: str) -> bool:
+        """Let a timer go that has nothing to fire: its plan was lost, or somebody fired it."""
+        call = Call(script("lapse"), self._record(timer, ""), self._identity(timer, owed, field))
+        return self._say(timer, await self._gatherer.run(call), "timer.lapsed", kind=timer.kind)
 
     async def _subject(self, correlation_id: str) -> str:
         known = await self._client.hget(self._keys.recovery(correlation_id), "subject")

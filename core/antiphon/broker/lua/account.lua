@@ -9,21 +9,21 @@ local function accounted(r, verdict)
     if list then list[#list + 1] = list == found['!'] and all[i + 1] or name end
   end
   for _, list in pairs(found) do table.sort(list) end
-  local undone, kept, left, why = {}, {}, '', r.cancelled or r.halted or ''
-  for _, name in ipairs(found['-']) do undone[name] = true end
-  for _, name in ipairs(found['+']) do if not undone[name] then kept[#kept + 1] = name end end
+  local kept, left, why = found['+'], '', r.cancelled or r.halted or ''
   if #kept > 0 and (#found['!'] > 0 or why ~= '') then
     left = table.concat(kept, ', ') .. ' took effect, and this did not: '
       .. (#found['!'] > 0 and table.concat(found['!'], '; ') or 'what should have followed')
   end
   redis.call('HDEL', KEYS[1], 'undoing')
+  redis.call('HSET', KEYS[1], 'left', left)
   local partial, tier = string.match(r.terms or '', '^%S+ (%S+) (%S+)')
   local failed = (tonumber(r.notundone) or 0) > 0
   if failed or (partial == 'escalate' and (verdict == 'partial' or verdict == 'failed')) then
     escalate(tier, {guard = failed and 'undo' or 'verdict', name = 'recovery', limit = 0,
       value = failed and r.notundone or #found['!'], tier = 1, tried = found['!'],
-      why = failed and r.notundone .. ' steps could not be undone' or left ~= '' and left or verdict})
+      why = failed and r.notundone .. ' steps could not be undone'
+        or left ~= '' and left or 'it ended as ' .. verdict})
   end
   return string.format('"reasons":%s,"completed":%s,"undone":%s,"left":%s%s', listed(found['!']),
-    listed(found['+']), listed(found['-']), text(left), why ~= '' and ',"reason":' .. text(why) or '')
+    listed(kept), listed(found['-']), text(left), why ~= '' and ',"reason":' .. text(why) or '')
 end

@@ -22,8 +22,9 @@ for _, value in ipairs({'deadgroup', ARGV[3], 'deadlabel', ARGV[7], 'deadentry',
 end
 local dead = redis.call('XADD', KEYS[22], '*', unpack(letter))
 conclude('dead')
-local about = ARGV[3] .. ':' .. ARGV[6]
-if acknowledge() and ARGV[18] == '' then
+local about, answer = ARGV[3] .. ':' .. ARGV[6], ARGV[18] == '1' and events[1]
+local answered = answer and (answer.failure == '1' or #answer.groups > 0)
+if acknowledge() and not answered then
   if ARGV[15] == 'u' then
     blame('notundone', 'undo:' .. about, ARGV[3] .. ': could not be undone: ' .. ARGV[16])
   else

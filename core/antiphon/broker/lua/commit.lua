@@ -16,7 +16,10 @@ if ARGV[15] == 'u' then
   tell('completed', 'undo', 1)
   if acknowledge() then
     redis.call('HINCRBY', KEYS[1], 'undone', 1)
-    redis.call('HSET', KEYS[1], '-' .. ARGV[3], now)
+    if redis.call('HSET', KEYS[1], '-' .. ARGV[3], now) == 1 then
+      redis.call('HINCRBY', KEYS[1], 'taken', 1)
+    end
+    redis.call('HDEL', KEYS[1], '+' .. ARGV[3])
     if redis.call('HDEL', KEYS[1], '!undo:' .. ARGV[3] .. ':' .. ARGV[6]) == 1 then
       redis.call('HINCRBY', KEYS[1], 'notundone', -1)
     end
@@ -27,6 +30,9 @@ else
     redis.call('HINCRBY', KEYS[1], 'done', 1)
     redis.call('HSET', KEYS[1], '+' .. ARGV[3], now)
     if ARGV[16] ~= '' then
+      if redis.call('HDEL', KEYS[1], '-' .. ARGV[3]) == 1 then
+        redis.call('HINCRBY', KEYS[1], 'taken', -1)
+      end
       redis.call('HSET', KEYS[15], 'undo:' .. redis.call('HINCRBY', KEYS[1], 'undos', 1), ARGV[16])
     end
   end

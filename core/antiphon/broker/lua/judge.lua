@@ -4,7 +4,7 @@ local VERDICTS = {completed = 7, partial = 8, failed = 9, halted = 10, cancelled
 local function standing_of_all()
   local r, names = {}, {'status', 'subject', 'opened', 'halted', 'cancelled', 'undoing', 'undos',
     'undone', 'notundone', 'parent', 'deadline', 'terms', 'done', 'dead', 'unanswered', 'unjoined',
-    'suppressed'}
+    'suppressed', 'taken'}
   for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do
     r[names[i]] = value or nil
     if i > 12 then r[names[i]] = tonumber(value or 0) end
@@ -14,7 +14,8 @@ end
 
 -- Returns the verdict, and whether there is anything to be named.
 local function judge(r)
-  local faults = r.dead + r.unanswered + r.suppressed + r.unjoined > 0
+  -- What was taken back is missing, even when all else went well in the end.
+  local faults = r.dead + r.unanswered + r.suppressed + r.unjoined + r.taken > 0
   if r.undoing then return r.undoing, true end
   if r.cancelled then return 'cancelled', true end
   if not faults then return 'completed', false end

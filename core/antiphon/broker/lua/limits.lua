@@ -1,8 +1,6 @@
 -- Whether the recovery may go on at all, and now. Included after halt.lua and race.lua.
 -- ARGV[23] hops of the event   ARGV[24] max_age ms, max_hops, max_events,
 --   max_visits, a blank between; '' for a delivery that nothing limits   ARGV[25] service
-local OVER = {cancel = 'the recovery was cancelled', undo = 'the recovery is being rolled back',
-  halt = 'the recovery was halted before'}
 local visits = 'visits:' .. ARGV[3] .. '|' .. ARGV[7]
 
 local function visited(first)
@@ -26,8 +24,11 @@ local function limited(first)
   seen, max_visits = tonumber(seen or 0), tonumber(max_visits)
   local outside = flag('n') or flag('i') -- news, or a person's wish: no part of what may run away
   if (halted or cancelled or undoing) and not outside then
-    local guard = cancelled and 'cancel' or undoing and 'undo' or 'halt'
-    return suppress(guard, 'recovery', {limit = 0, value = 0, why = OVER[guard], once = false})
+    local guard, why = 'halt', 'halted before'
+    if cancelled then guard, why = 'cancel', 'cancelled' end
+    if undoing then guard, why = 'undo', 'rolled back' end
+    return suppress(guard, 'recovery',
+      {limit = 0, value = 0, why = 'the recovery was ' .. why, once = false})
   end
   local reply = outran and outrun()
   if reply then return reply end
@@ -35,8 +36,9 @@ local function limited(first)
     if pauses[i] then return hold('pause', scopes[i], 0, 0, now + 60000) end
   end
   if outside then return nil end
-  -- Whoever resumes one subject has looked at it.
-  local handed_back = string.match(held or '', '^pause|subject:')
+  -- Whoever resumes one subject, or approves of a step, has looked at it.
+  local waits = held or ''
+  local handed_back = string.match(waits, '^pause|subject:') or string.match(waits, '^approval|')
   if first and max_age > 0 and flag('f') and age > max_age and not handed_back then
     return suppress('staleness', ARGV[6] .. ':' .. ARGV[7], {limit = max_age, value = age,
       why = 'the failure is older than what is acted on; check the subject by hand'})

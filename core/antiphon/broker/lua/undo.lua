@@ -4,13 +4,17 @@
 -- KEYS[18] groups   hash
 -- ARGV[1..2] record    ARGV[3..5] timer   ARGV[6] group   ARGV[7] event id of this delivery
 -- ARGV[8] the event the step had reacted to   ARGV[9] type   ARGV[10] subject
--- ARGV[11...] fields and values
+-- ARGV[11] its number, from 1   ARGV[12...] fields and values
 -- Returns {1, verdict, entry id in the inbox} delivered, {1, verdict, ''} when its handler is gone,
 --   {0} not due any more.
 redis.call('XLEN', KEYS[16]) -- fails here, before the first write, when the stream is none
 local entry = ''
+if redis.call('HGET', KEYS[1], 'undos') ~= ARGV[11] then -- a step was completed after it was set
+  redis.call('ZREM', KEYS[13], ARGV[3])
+  return {redis.call('SREM', KEYS[2], ARGV[4]), settle(), ''}
+end
 if redis.call('HEXISTS', KEYS[18], ARGV[6]) == 1 and redis.call('ZSCORE', KEYS[13], ARGV[3]) then
-  entry = redis.call('XADD', KEYS[16], '*', 'recorded', '1', unpack(ARGV, 11))
+  entry = redis.call('XADD', KEYS[16], '*', 'recorded', '1', unpack(ARGV, 12))
   local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[6], 'undo', 'STREAMS', KEYS[16], '>')
   if read.err then -- nothing else is written yet: the group is being made again
     redis.call('XDEL', KEYS[16], entry)
