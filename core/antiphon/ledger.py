@@ -45,6 +45,21 @@ class Kind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"
     REOPENED = "reopened"
+    SCHEDULED = "scheduled"
+    TIMED_OUT = "timed_out"
+    LATE = "late"
+    WON = "won"
+    OUTRUN = "outrun"
+    ASKED = "asked"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    STALLED = "stalled"
+    CANCELLED = "cancelled"
+    UNDOING = "undoing"
+    UNDO = "undo"
+    CHILD = "child"
+    CHILD_CLOSED = "child_closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace import Trace
 
-Status = Literal["open", "completed", "partial", "failed", "halted"]
+Status = Literal["open", "completed", "partial", "failed", "halted", "cancelled"]
 """Open, or closed with this verdict."""
 
 
@@ -21,7 +21,8 @@ class Record:
     summary: Summary
     ledger: tuple[Entry, ...]
     outstanding: tuple[str, ...]
-    """What it waits for, each `type|entry|group`."""
+    """What it waits for, each `type|entry|group` or one of the other names that
+    `docs/reference/outcomes-and-ledger.md` lists."""
 
     read_at: datetime
     """Redis's time of reading."""

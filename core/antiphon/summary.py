@@ -22,7 +22,7 @@ class Summary:
     """`open` or `closed`."""
 
     verdict: str | None
-    """`completed`, `partial`, `failed` or `halted`; None while open."""
+    """`completed`, `partial`, `failed`, `halted` or `cancelled`; None while open."""
 
     type: str
     """The type of the event that opened it."""
@@ -62,6 +62,33 @@ class Summary:
     """When somebody acknowledged that; None when nobody has."""
 
     acked_by: str
+    parent: str
+    """The recovery that started it as its child; empty when none did."""
+
+    source: str
+    """Who asked for it; empty when nothing tells."""
+
+    deadline: datetime | None
+    """By when it should be over; None without one."""
+
+    stalled: datetime | None
+    """When it was found past its deadline; None when it was not."""
+
+    cancelled: str
+    """Who cancelled it and why; empty unless somebody did."""
+
+    undoing: str
+    """The verdict it comes to once its steps are undone; empty unless that goes on."""
+
+    undos: int
+    """Steps that are still to be undone."""
+
+    undone: int
+    """Steps that were undone."""
+
+    notundone: int
+    """Steps that could not be undone."""
+
     reasons: tuple[str, ...]
     """What went wrong, in words, sorted."""
 
@@ -94,6 +121,15 @@ class Summary:
             tier=_whole(fields, "tier"),
             acked=_instant(fields, "acked"),
             acked_by=fields.get("acked_by", ""),
+            parent=fields.get("parent", ""),
+            source=fields.get("source", ""),
+            deadline=_instant(fields, "deadline"),
+            stalled=_instant(fields, "stalled"),
+            cancelled=fields.get("cancelled", ""),
+            undoing=fields.get("undoing", ""),
+            undos=_whole(fields, "undos"),
+            undone=_whole(fields, "undone"),
+            notundone=_whole(fields, "notundone"),
             reasons=tuple(
                 sorted(v for name, v in fields.items() if name.startswith(_REASON_PREFIX))
             ),
@@ -125,6 +161,15 @@ class Summary:
             "tier": self.tier,
             "acked": iso(self.acked),
             "acked_by": self.acked_by or None,
+            "parent": self.parent or None,
+            "requester": self.source or None,
+            "deadline": iso(self.deadline),
+            "stalled": iso(self.stalled),
+            "cancelled": self.cancelled or None,
+            "undoing": self.undoing or None,
+            "undos": self.undos,
+            "undone": self.undone,
+            "notundone": self.notundone,
             "reasons": list(self.reasons),
         }
 

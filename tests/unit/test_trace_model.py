@@ -317,9 +317,9 @@ def test_a_trimmed_ledger_is_said_to_be_trimmed() -> None:
 def test_rows_of_a_newer_release_are_passed_over_and_named() -> None:
     """A ledger that a newer worker wrote can still be read."""
     story = begun()[0]
-    newer = Entry(story.now, "1-0", "approved", {"by": "ada"})
+    newer = Entry(story.now, "1-0", "foretold", {"by": "ada"})
     assert Trace.from_ledger([*story.entries(), newer]).missing == (
-        "the meaning of rows of kind 'approved': a newer release wrote them",
+        "the meaning of rows of kind 'foretold': a newer release wrote them",
     )
 
 
@@ -371,11 +371,27 @@ def test_a_trace_as_json_has_stable_keys() -> None:
         "tier": 0,
         "acked": None,
         "acked_by": None,
+        "parent": None,
+        "requester": None,
+        "deadline": None,
+        "stalled": None,
+        "cancelled": None,
+        "undoing": None,
+        "undos": 0,
+        "undone": 0,
+        "notundone": 0,
         "reasons": [],
         "relapse": None,
         "halt": None,
         "escalations": [],
         "acknowledgement": None,
+        "scheduled": [],
+        "timeouts": [],
+        "approvals": [],
+        "children": [],
+        "stall": None,
+        "cancellation": None,
+        "rollback": None,
         "critical_path": {
             "steps": [step_id],
             "duration_ms": 3000,
@@ -438,6 +454,8 @@ def test_a_trace_as_json_has_stable_keys() -> None:
                 ],
                 "holds": [],
                 "suppression": None,
+                "undo_of": None,
+                "won": None,
                 "published": ["event-00005"],
             }
         ],

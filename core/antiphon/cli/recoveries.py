@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def recoveries(
     *,
     status: Annotated[
-        Literal["open", "completed", "partial", "failed", "halted"] | None,
+        Literal["open", "completed", "partial", "failed", "halted", "cancelled"] | None,
         typer.Option(help="Only open ones, or only those closed with this verdict."),
     ] = None,
     subject: Annotated[
@@ -77,18 +77,19 @@ def _draw(found: Sequence[Summary]) -> None:
     listed = table("id", "status", "opened", "took", "what", wrapped="what")
     for summary in found:
         opened, closed = summary.opened, summary.closed
+        about = f"{summary.subject} {summary.type}"
         listed.add_row(
             Text(plain(summary.correlation_id)),
             summary.verdict or summary.status,
             f"{spell(now - opened)} ago" if opened else "",
             spell(closed - opened) if closed and opened else "",
-            Text(plain(", ".join([f"{summary.subject} {summary.type}", *_decisions(summary)]))),
+            Text(plain(", ".join((about, *_decisions(summary), *_course(summary))))),
         )
     console().print(listed)
 
 
 def _decisions(summary: Summary) -> Iterator[str]:
-    """Say what the guards decided about a recovery."""
+    """Say what the guards decided about a recovery, and people."""
     if summary.coalesced:
         yield f"{summary.coalesced} more joined"
     if summary.relapse_of:
@@ -101,3 +102,19 @@ def _decisions(summary: Summary) -> Iterator[str]:
         yield f"acknowledged by {summary.acked_by}"
     elif summary.escalated:
         yield f"escalated (tier {summary.tier})"
+
+
+def _course(summary: Summary) -> Iterator[str]:
+    """Say what else sets a recovery apart from one that just goes on, or came to its end."""
+    if summary.parent:
+        yield "a child"
+    if summary.cancelled and summary.verdict != "cancelled":
+        yield "cancelled"
+    if summary.stalled:
+        yield "past its deadline"
+    if summary.undoing:
+        yield "rolling back"
+    if summary.undone:
+        yield f"{summary.undone} undone"
+    if summary.notundone:
+        yield f"{summary.notundone} not undone"

@@ -44,7 +44,8 @@ def trace(
 ) -> None:
     """Show what happened in a recovery, what still runs and what it waits for.
 
-    Ends with status 1 when the recovery failed or succeeded in part only, 2 when it is unknown.
+    Ends with status 1 when the recovery failed, was stopped or succeeded in part only, 2 when it
+    is unknown.
     """
     if more and not logs:
         raise AntiphonError(f"{more[0]!r} is one argument too many: log files follow --logs")
@@ -57,7 +58,7 @@ def trace(
         print_json(found.to_dict())
     else:
         _draw(found)
-    if found.verdict in {"partial", "failed", "halted"}:
+    if found.verdict in {"partial", "failed", "halted", "cancelled"}:
         raise typer.Exit(1)
 
 

@@ -30,9 +30,13 @@ class Axis:
         """Write what the two ends stand for."""
         return "0" + spell(self.ended - self.began).rjust(self.columns - 1)
 
-    def event(self, event: TracedEvent) -> str:
-        """Draw the instant an event entered its stream."""
-        return " " * self.column(event.time) + self.glyphs.event
+    def event(self, event: TracedEvent, since: datetime | None = None) -> str:
+        """Draw the instant an event entered its stream, after the time it was put off."""
+        return self._until(since or event.time, self.column(event.time)) + self.glyphs.event
+
+    def wait(self, since: datetime, until: datetime) -> str:
+        """Draw a time during which nobody works."""
+        return self._until(since, self.column(until) + 1)
 
     def attempt(self, attempt: Attempt, *, ready: datetime, waits_until: datetime | None) -> str:
         """Draw one attempt, after the time it waited.

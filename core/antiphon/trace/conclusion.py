@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.keys import NEWS_TYPES
 from antiphon.ledger import Entry
 from antiphon.summary import Summary
+from antiphon.trace.flow import Flow
 from antiphon.trace.history import History
+from antiphon.trace.news import NEWS
 from antiphon.trace.parts import Step, StepOutcome
+
+_NOT_UNDONE = frozenset({StepOutcome.DIED, StepOutcome.LOST, StepOutcome.SUPPRESSED})
+"""How an undo ends in vain."""
 
 
 def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Summary:
     """Sum up a recovery from its rows alone."""
     first = min(history.events.values(), key=lambda event: event.time, default=None)
     closing = _closing(history, steps)
-    given_up = {(s.group, s.event_id): s for s in steps if s.event_type not in NEWS_TYPES}
+    undos = [s for s in steps if s.undo_of]
+    steps = [s for s in steps if not s.undo_of]
+    given_up = {(s.group, s.event_id): s for s in steps if s.event_type not in NEWS}
     dead = [s for s in given_up.values() if s.outcome == StepOutcome.DIED]
     suppressed = [s for s in given_up.values() if s.outcome == StepOutcome.SUPPRESSED]
     told = history.escalations[-1] if history.escalations else None
-    known = history.acknowledgement
+    known, flow = history.acknowledgement, history.flow
     done = sum(
-        step.outcome == StepOutcome.COMPLETED and step.event_type not in NEWS_TYPES
-        for step in steps
+        step.outcome == StepOutcome.COMPLETED and step.event_type not in NEWS for step in steps
     )
     return Summary(
         correlation_id=correlation_id,
@@ -46,8 +51,23 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
         tier=told.tier if told else 0,
         acked=known.at if known else None,
         acked_by=known.by if known else "",
+        parent=history.root.text("parent") if history.root else "",
+        source=history.root.text("source") if history.root else "",
+        deadline=flow.stall.deadline if flow.stall else None,
+        stalled=flow.stall.at if flow.stall else None,
+        cancelled=_cancelled(flow),
+        undoing=flow.rollback.verdict if flow.rollback and not closing else "",
+        undos=0 if closing else sum(not s.outcome.is_final for s in undos),
+        undone=sum(s.outcome == StepOutcome.COMPLETED for s in undos),
+        notundone=sum(s.outcome in _NOT_UNDONE for s in undos),
         reasons=tuple(sorted(_reason(step) for step in (*dead, *suppressed))),
     )
+
+
+def _cancelled(flow: Flow) -> str:
+    """Say who cancelled it and why, as Redis keeps it."""
+    it = flow.cancellation
+    return f"{it.by}: {it.reason}" if it else ""
 
 
 def _closing(history: History, steps: Sequence[Step]) -> Entry | None:
@@ -57,7 +77,7 @@ def _closing(history: History, steps: Sequence[Step]) -> Entry | None:
     """
     closing = history.closing
     reopened = closing is not None and any(
-        step.start > closing.at and not step.outcome.is_final and step.event_type not in NEWS_TYPES
+        step.start > closing.at and not step.outcome.is_final and step.event_type not in NEWS
         for step in steps
     )
     return None if reopened else closing

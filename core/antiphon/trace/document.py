@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from antiphon.instants import iso
+from antiphon.trace import flow_document
 from antiphon.trace.decisions import (
     Acknowledgement,
     Escalation,
@@ -66,6 +67,8 @@ def step(it: Step, as_of: datetime) -> dict[str, Any]:
         "attempts": [_attempt(a) for a in it.attempts],
         "holds": [_hold(h) for h in it.holds],
         "suppression": _suppression(it.suppression),
+        "undo_of": it.undo_of or None,
+        "won": flow_document.win(it.won),
         "published": list(it.published),
     }
 
@@ -122,7 +125,7 @@ def owed(it: Outstanding) -> dict[str, Any]:
         "id": it.id,
         "type": it.type,
         "entry": it.entry,
-        "group": it.group,
+        "group": it.group or None,
         "since": iso(it.since),
         "words": it.words,
     }

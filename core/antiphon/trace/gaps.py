@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from antiphon.keys import NEWS_TYPES
 from antiphon.summary import Summary
 from antiphon.trace.history import History
 from antiphon.trace.logs import LogRows
+from antiphon.trace.news import NEWS
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, TracedEvent
 
 
@@ -42,7 +42,7 @@ def in_logs(
 def _publishers(logs: LogRows, history: History) -> Iterator[str]:
     for row in logs.unannounced:
         event = history.events[row.text("event")]
-        if event.type in NEWS_TYPES:
+        if event.type in NEWS:
             continue  # it comes from the recovery itself, and no such line is written
         cause = history.events.get(event.cause)
         if cause is None:

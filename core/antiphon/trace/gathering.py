@@ -13,6 +13,7 @@ from itertools import zip_longest
 
 from antiphon.ledger import Entry, Kind
 from antiphon.trace.decisions import Guard, Hold, Suppression
+from antiphon.trace.flow import Win
 from antiphon.trace.parts import (
     INBOX,
     Attempt,
@@ -36,9 +37,14 @@ _SETTLEMENTS = {
     Kind.JOINED: StepOutcome.JOINED,
     Kind.LOST: StepOutcome.LOST,
     Kind.SUPPRESSED: StepOutcome.SUPPRESSED,
+    Kind.LATE: StepOutcome.LATE,
+    Kind.OUTRUN: StepOutcome.OUTRUN,
 }
 
 _WAITS = {Kind.WAITING: StepOutcome.WAITING, Kind.HELD: StepOutcome.HELD}
+
+_TIMED = frozenset({*_WAITS, Kind.JOINED})
+"""Rows whose `due` says when the delivery, or the join it serves, is looked at again."""
 
 _STANDINGS = {
     AttemptOutcome.COMPLETED: StepOutcome.COMPLETED,
@@ -98,6 +104,7 @@ class Gathering:
     entry: str
     first_seen: datetime
     replay_of: str = ""
+    undo_of: str = ""
     _tries: list[_Try] = field(default_factory=list)
     _settlement: Entry | None = None
     _wait: Entry | None = None
@@ -113,8 +120,6 @@ class Gathering:
                 self._end(row, _ENDS[Kind(row.kind)])
             case Kind.DUPLICATE if row.text("of").endswith(f"|{self.entry}|{self.group}"):
                 pass  # a lost group was made again and read what it had settled itself
-            case Kind.SKIPPED | Kind.DUPLICATE | Kind.JOINED | Kind.LOST | Kind.SUPPRESSED:
-                self._settlement = row
             case Kind.WAITING:
                 self._wait = row
             case Kind.HELD:
@@ -124,18 +129,21 @@ class Gathering:
                     self._end(row, AttemptOutcome.HELD)
             case Kind.PROGRESS:
                 self._progress = row
+            case _ if row.kind in _SETTLEMENTS:
+                self._settlement = row
 
     @property
     def completed(self) -> bool:
         """Whether an attempt completed; only then its events were published."""
         return any(attempt.outcome == AttemptOutcome.COMPLETED for attempt in self._tries)
 
-    def step(self, event: TracedEvent, published: tuple[str, ...]) -> Step:
+    def step(self, event: TracedEvent, published: tuple[str, ...], won: Win | None = None) -> Step:
         """Conclude what the delivery is, as far as its rows tell."""
         self._order_tries()
         attempts = tuple(t.attempt() for t in self._tries)
         outcome, end, about = self._standing(attempts)
-        wait_due = about and about.kind in _WAITS and about.instant("due")
+        wait_due = about and about.kind in _TIMED and about.instant("due")
+        delivered_again = self.replay_of or self.undo_of
         retry_due = attempts[-1].due if attempts and not outcome.is_final else None
         return Step(
             group=self.group,
@@ -143,7 +151,7 @@ class Gathering:
             event_type=event.type,
             subject=event.subject,
             entry=self.entry,
-            label=INBOX if self.replay_of or self.entry != event.entry else event.type,
+            label=INBOX if delivered_again or self.entry != event.entry else event.type,
             outcome=outcome,
             attempts=attempts,
             holds=tuple(self._holds(outcome)),
@@ -158,6 +166,8 @@ class Gathering:
             due=wait_due or retry_due,
             note=_note(about) if about else "",
             replay_of=self.replay_of,
+            undo_of=self.undo_of,
+            won=won,
         )
 
     def _start(self, row: Entry) -> None:
@@ -230,7 +240,7 @@ class Gathering:
         if self._wait is not None and (last is None or _yields_to(self._wait, last)):
             return _WAITS[Kind(self._wait.kind)], None, self._wait
         if last is None:
-            return StepOutcome.RUNNING, None, None
+            return StepOutcome.OWED if self.undo_of else StepOutcome.RUNNING, None, None
         return _STANDINGS.get(last.outcome, StepOutcome.RUNNING), last.end, None
 
 
@@ -255,4 +265,8 @@ def _progress(row: Entry | None) -> Progress | None:
 def _note(row: Entry) -> str:
     if row.kind == Kind.JOINED:
         return f"{row.text('have')} of {row.text('need')} branches arrived"
+    if row.kind == Kind.LATE:
+        return "the join had given up waiting"
+    if row.kind == Kind.OUTRUN:
+        return f"{row.text('by')} has what it needs" if row.text("by") else ""
     return row.text("why" if row.kind == Kind.SUPPRESSED else "error")

@@ -14,6 +14,7 @@ class Glyphs:
     through: str
     gap: str
     publishes: str
+    undoes: str
     ellipsis: str
     event: str
     working: str
@@ -29,6 +30,7 @@ UNICODE = Glyphs(
     through="│ ",
     gap="  ",
     publishes="→ ",
+    undoes="← ",
     ellipsis="…",
     event="◆",
     working="█",
@@ -44,6 +46,7 @@ ASCII = Glyphs(
     through="| ",
     gap="  ",
     publishes="> ",
+    undoes="< ",
     ellipsis="~",
     event="o",
     working="#",

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from antiphon.trace.model import Trace
-from antiphon.trace.words import clock
+from antiphon.trace.pending import brief
+from antiphon.trace.words import clock, spell
 
 
 def headlines(trace: Trace) -> Iterator[str]:
-    """Say what guards decided about the recovery, and then what went wrong."""
+    """Say what guards and people decided about the recovery, and then what went wrong."""
+    if parent := trace.summary.parent:
+        yield f"a child of {parent}: antiphon trace {shlex.quote(parent)}"
     if trace.summary.coalesced:
         more = trace.summary.coalesced
         yield f"{more} further {'failure' if more == 1 else 'failures'} joined it"
@@ -20,6 +23,11 @@ def headlines(trace: Trace) -> Iterator[str]:
         yield f"halted by {trace.halt}"
     elif trace.summary.halted:
         yield f"halted: {trace.summary.halted}"
+    yield from _cancellation(trace)
+    yield from _deadline(trace)
+    known = {event.id for event in trace.events}
+    yield from (str(it) for it in trace.timeouts if it.event_id not in known)
+    yield from _rollback(trace)
     yield from _escalations(trace)
     for reason, times in Counter(trace.summary.reasons).items():
         yield f"! {without_path(reason, trace)}" + (f" ({times}x)" if times > 1 else "")
@@ -33,6 +41,42 @@ def _relapse(trace: Trace) -> Iterator[str]:
         return
     count = f" (relapse {it.value} of {it.limit})" if it.limit and it.value else ""
     yield f"a relapse: {it.of} did not hold{count}"
+
+
+def _cancellation(trace: Trace) -> Iterator[str]:
+    if it := trace.cancellation:
+        why = f": {it.reason}" if it.reason else ""
+        yield f"cancelled by {it.by} at {clock(it.at, trace.as_of)}{why}"
+    elif trace.summary.cancelled:
+        yield f"cancelled by {trace.summary.cancelled}"
+
+
+def _deadline(trace: Trace) -> Iterator[str]:
+    """Say by when it was to be over, and what it waited for then."""
+    summary, stall = trace.summary, trace.stall
+    deadline = summary.deadline or (stall and stall.deadline)
+    by = f"deadline {clock(deadline, trace.as_of)}" if deadline else "deadline"
+    if stall is not None:
+        count = len(stall.outstanding)
+        waited = f" with {count} outstanding: {', '.join(map(brief, stall.outstanding))}"
+        yield f"{by} passed{waited if count else ''}"
+    elif summary.stalled:
+        yield f"{by} passed"
+    elif deadline and not trace.closed:
+        yield f"{by}, in {spell(deadline - trace.as_of)}"
+
+
+def _rollback(trace: Trace) -> Iterator[str]:
+    """Say how much of what was done has been undone."""
+    summary, it = trace.summary, trace.rollback
+    total = max(it.steps if it else 0, summary.undone + summary.notundone + summary.undos)
+    if not total:
+        return
+    since = f" since {clock(it.at, trace.as_of)}" if it else ""
+    going_on = bool(summary.undoing) and not trace.closed
+    failed = f", {summary.notundone} could not be" if summary.notundone else ""
+    count = f"{summary.undone} of {total} steps undone{failed}"
+    yield f"rolling back{since}: {count}" if going_on else f"rolled back: {count}"
 
 
 def _escalations(trace: Trace) -> Iterator[str]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from antiphon.instants import entry_instant
-from antiphon.keys import NEWS_TYPES
 from antiphon.ledger import Entry, Kind
+from antiphon.trace import flow
 from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
+from antiphon.trace.flow import Flow
 from antiphon.trace.gathering import Gathering
+from antiphon.trace.news import ESCALATED
 from antiphon.trace.parts import Step, TracedEvent
 
 NOBODY = "?"
@@ -51,10 +53,18 @@ class History:
     acknowledgement: Acknowledgement | None = None
     """The latest; None when people were told again after it."""
 
+    flow: Flow = field(default_factory=Flow)
+    """What was put off, joins in time, approvals, children, and what ended the recovery."""
+
+    undos: dict[str, TracedEvent] = field(default_factory=dict)
+    """By the id of an undo delivery: what it delivers, which is no event of the recovery."""
+
     latest: datetime | None = None
     unknown_kinds: set[str] = field(default_factory=set)
     _announced: set[str] = field(default_factory=set)
     _deaths: dict[tuple[str, str], str] = field(default_factory=dict)
+    _completed: dict[str, str] = field(default_factory=dict)
+    """By group: the event of the delivery it completed last."""
 
     @classmethod
     def of(cls, rows: Iterable[Entry]) -> History:
@@ -69,10 +79,28 @@ class History:
         self.latest = row.at
         if row.kind in _DELIVERY_KINDS:
             self._deliver(row)
-            return
-        if row.kind in _DECISIONS:
+        elif row.kind in _DECISIONS:
             self._decide(row)
-            return
+        elif row.kind in flow.KINDS:
+            self.flow.add(row, self._completed.get(row.text("by"), ""))
+        else:
+            self._record(row)
+
+    def steps(self) -> list[Step]:
+        """Conclude every delivery, each with the events it published, in order of their start."""
+        published = self._published()
+        concluded = [
+            delivery.step(
+                self._heard(delivery.event_id),
+                tuple(published.get(place, ())),
+                self.flow.wins.get(place[:2]),
+            )
+            for place, delivery in self.deliveries.items()
+        ]
+        return sorted(concluded, key=lambda step: step.start)
+
+    def _record(self, row: Entry) -> None:
+        """Take in an event, an end or a new beginning."""
         match row.kind:
             case Kind.PUBLISHED | Kind.ADOPTED:
                 self._announce(row)
@@ -85,21 +113,14 @@ class History:
             case Kind.REPLAYED:
                 delivered = row.text("group"), row.text("entry")
                 self.replays[delivered] = row.text("event"), row.text("dead")
+            case Kind.UNDO:
+                self._deliver(replace(row, fields={**row.fields, "undo_of": row.text("of")}))
             case Kind.LOST:
                 self._lose(row)
             case Kind.REFUSED:
                 pass  # the delivery is another worker's by now, and its rows tell the rest
             case _:
                 self.unknown_kinds.add(row.kind)
-
-    def steps(self) -> list[Step]:
-        """Conclude every delivery, each with the events it published, in order of their start."""
-        published = self._published()
-        concluded = [
-            delivery.step(self.events[delivery.event_id], tuple(published.get(place, ())))
-            for place, delivery in self.deliveries.items()
-        ]
-        return sorted(concluded, key=lambda step: step.start)
 
     def _decide(self, row: Entry) -> None:
         """Take in what was decided about the recovery as a whole."""
@@ -127,21 +148,39 @@ class History:
     def _deliver(self, row: Entry) -> None:
         fields = row.fields
         place = fields.get("group", ""), fields.get("event", ""), fields.get("entry", "")
-        group, event_id, entry = place
+        group, event_id, _ = place
         delivery = self.deliveries.get(place)
         if delivery is None:
-            if event_id not in self.events:
-                self.events[event_id] = self._unannounced(row)
-            replay_of = self.replays.get((group, entry), ("", ""))[1]
-            if not replay_of and entry != self.events[event_id].entry:
-                replay_of = self._deaths.get((group, event_id), "")
-            delivery = Gathering(group, event_id, entry, row.at, replay_of)
-            self.deliveries[place] = delivery
+            delivery = self._begin(row, place)
         delivery.add(row)
-        if row.kind == Kind.STARTED and not self.events[event_id].type:
-            self.events[event_id] = _event_of(row, cause="", by="")
-        if row.kind == Kind.DIED:
-            self._deaths[place[:2]] = row.text("dead")
+        match row.kind:
+            case Kind.STARTED if event_id in self.events and not self.events[event_id].type:
+                self.events[event_id] = _event_of(row, cause="", by="")
+            case Kind.DIED:
+                self._deaths[place[:2]] = row.text("dead")
+            case Kind.COMPLETED:
+                self._completed[group] = event_id
+            case Kind.JOINED:
+                self.flow.arrive(row)
+
+    def _begin(self, row: Entry, place: _Place) -> Gathering:
+        """Begin to gather a delivery, from the first of its rows."""
+        group, event_id, entry = place
+        if undo_of := row.text("undo_of"):
+            self.undos.setdefault(event_id, _event_of(row, cause=undo_of, by=""))
+        elif event_id not in self.events and event_id not in self.undos:
+            self.events[event_id] = self._unannounced(row)
+        replay_of = self.replays.get((group, entry), ("", ""))[1]
+        if not replay_of and entry != self._heard(event_id).entry:
+            replay_of = self._deaths.get((group, event_id), "")
+        undo = self.undos.get(event_id)
+        delivery = Gathering(group, event_id, entry, row.at, replay_of, undo.cause if undo else "")
+        self.deliveries[place] = delivery
+        return delivery
+
+    def _heard(self, event_id: str) -> TracedEvent:
+        """Return what a delivery delivers: an event, or the order to undo the step after one."""
+        return self.undos.get(event_id) or self.events[event_id]
 
     def _unannounced(self, row: Entry) -> TracedEvent:
         """Read off its delivery an event from before the ledger began, or news of the recovery."""
@@ -149,7 +188,7 @@ class History:
         if event.type or event.id not in {told.event_id for told in self.escalations}:
             return event
         subject = self.root.text("subject") if self.root else ""
-        return replace(event, type=NEWS_TYPES[4], subject=subject)
+        return replace(event, type=ESCALATED, subject=subject)
 
     def _lose(self, row: Entry) -> None:
         """Find the delivery of a row that names only the entry, not the event in it."""
@@ -192,6 +231,8 @@ _DELIVERY_KINDS = frozenset(
         Kind.JOINED,
         Kind.HELD,
         Kind.SUPPRESSED,
+        Kind.LATE,
+        Kind.OUTRUN,
     }
 )
 

@@ -10,9 +10,18 @@ from typing import Any, Literal, Self
 from antiphon.instants import EPOCH, iso
 from antiphon.ledger import Entry
 from antiphon.summary import Summary
-from antiphon.trace import document, gaps, waiting
+from antiphon.trace import document, flow_document, gaps, waiting
+from antiphon.trace.approvals import Approval
 from antiphon.trace.conclusion import conclude
 from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
+from antiphon.trace.flow import (
+    Cancellation,
+    Child,
+    JoinTimeout,
+    Rollback,
+    Scheduled,
+    Stall,
+)
 from antiphon.trace.history import History
 from antiphon.trace.logs import LogRows
 from antiphon.trace.parts import CriticalPath, Outstanding, Step, TracedEvent
@@ -57,6 +66,27 @@ class Trace:
     acknowledgement: Acknowledgement | None
     """Who knows of it; None when nobody has said so since people were told."""
 
+    scheduled: tuple[Scheduled, ...]
+    """Events that were put off, published since or not."""
+
+    timeouts: tuple[JoinTimeout, ...]
+    """Joins that gave up waiting."""
+
+    approvals: tuple[Approval, ...]
+    """What people were asked to agree to, the earliest first."""
+
+    children: tuple[Child, ...]
+    """The recoveries it started, the earliest first."""
+
+    stall: Stall | None
+    """What it waited for when its deadline passed; None unless that was seen."""
+
+    cancellation: Cancellation | None
+    """Who ended it; None unless a person did."""
+
+    rollback: Rollback | None
+    """Since when its steps are undone, and how many; None unless they are."""
+
     missing: tuple[str, ...]
     """What the source could not tell."""
 
@@ -73,7 +103,8 @@ class Trace:
 
         Args:
             entries: Every row, in order.
-            outstanding: What the recovery still waits for, as Redis keeps it: `type|entry|group`.
+            outstanding: What the recovery still waits for, as Redis keeps it: `type|entry|group`,
+                or a name that begins with another word.
             summary: The recovery's summary; worked out from the rows, which do not tell the
                 correlation id, unless given.
             now: Up to when to count what still goes on; the time of the latest row unless given.
@@ -118,7 +149,7 @@ class Trace:
             history,
             steps,
             summary,
-            owed=() if summary.closed else waiting.unfinished(steps),
+            owed=() if summary.closed else waiting.unfinished(history, steps),
             now=now,
             missing=gaps.in_logs(logs, history, steps, summary),
         )
@@ -151,6 +182,13 @@ class Trace:
             halt=history.halt,
             escalations=tuple(history.escalations),
             acknowledgement=history.acknowledgement,
+            scheduled=tuple(history.flow.scheduled.values()),
+            timeouts=tuple(history.flow.timeouts),
+            approvals=tuple(history.flow.approvals.values()),
+            children=tuple(history.flow.children.values()),
+            stall=history.flow.stall,
+            cancellation=history.flow.cancellation,
+            rollback=history.flow.rollback,
             missing=tuple(missing),
         )
 
@@ -176,7 +214,7 @@ class Trace:
 
     @property
     def verdict(self) -> str | None:
-        """`completed`, `partial`, `failed` or `halted`; None while open, or when nothing tells."""
+        """How it was closed; None while open, or when nothing tells."""
         return self.summary.verdict
 
     @property
@@ -208,6 +246,13 @@ class Trace:
             "halt": document.halt(self.halt),
             "escalations": [document.escalation(told) for told in self.escalations],
             "acknowledgement": document.acknowledgement(self.acknowledgement),
+            "scheduled": [flow_document.scheduled(it) for it in self.scheduled],
+            "timeouts": [flow_document.timeout(it) for it in self.timeouts],
+            "approvals": [flow_document.approval(it) for it in self.approvals],
+            "children": [flow_document.child(it) for it in self.children],
+            "stall": flow_document.stall(self.stall),
+            "cancellation": flow_document.cancellation(self.cancellation),
+            "rollback": flow_document.rollback(self.rollback),
             "events": [document.event(event) for event in self.events],
             "steps": [document.step(step, self.as_of) for step in self.steps],
             "outstanding": [document.owed(owed) for owed in self.outstanding],

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from antiphon.trace.decisions import Hold, Suppression
+from antiphon.trace.flow import Win
 
 INBOX = "inbox"
 """The stream label of an entry that was delivered again to one group alone."""
@@ -31,6 +32,15 @@ class StepOutcome(StrEnum):
     SUPPRESSED = "suppressed"
     """A guard ended it before it could run."""
 
+    LATE = "late"
+    """It was a branch of a join that had given up waiting."""
+
+    OUTRUN = "outrun"
+    """It was not begun any more: the join it was to serve had what it needs."""
+
+    OWED = "owed"
+    """An undo that is to run, and that nobody has begun."""
+
     @property
     def is_final(self) -> bool:
         """Whether nothing more is to come from the delivery."""
@@ -44,6 +54,7 @@ _UNFINISHED = frozenset(
         StepOutcome.RELEASED,
         StepOutcome.WAITING,
         StepOutcome.HELD,
+        StepOutcome.OWED,
     }
 )
 
@@ -167,13 +178,19 @@ class Step:
     waiting."""
 
     due: datetime | None
-    """When it will be looked at again; None unless it waits for an instant."""
+    """When it will be looked at again, or when the join it is a branch of gives up; mostly None."""
 
     note: str
     """Why it was lost or suppressed, or which branches of a join have arrived; mostly empty."""
 
     replay_of: str
     """The dead letter it came from; empty unless it was delivered again."""
+
+    undo_of: str
+    """The event whose step of the same handler it takes back; empty unless it is an undo."""
+
+    won: Win | None
+    """What the join came to that it fired; None unless that did not need all its branches."""
 
     @property
     def id(self) -> str:
@@ -199,21 +216,22 @@ class Step:
 class Outstanding:
     """One thing an open recovery waits for."""
 
+    id: str
+    """What Redis calls it: `type|entry|group`, or a name that begins with what it is instead."""
+
     type: str
-    """The event's type, or `inbox` for an entry that was delivered again."""
+    """The event's type, or `inbox`, `later`, `join`, `undo` or `child`."""
 
     entry: str
+    """The entry that is owed; otherwise the id of what it waits for."""
+
     group: str
-    """The group that owes an answer; `?` when no handler is subscribed."""
+    """The group that owes an answer; `?` when no handler is subscribed, empty when no group is
+    concerned."""
 
     since: datetime | None
     words: str
     """The same in a sentence."""
-
-    @property
-    def id(self) -> str:
-        """The name of the owed delivery, as Redis keeps it."""
-        return f"{self.type}|{self.entry}|{self.group}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

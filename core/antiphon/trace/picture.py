@@ -19,8 +19,8 @@ from antiphon.trace.axis import Axis
 from antiphon.trace.glyphs import ASCII, UNICODE, Glyphs
 from antiphon.trace.headlines import headlines
 from antiphon.trace.model import Trace
-from antiphon.trace.parts import Step
-from antiphon.trace.rows import CRITICAL, Row, rows, workers
+from antiphon.trace.parts import Step, TracedEvent
+from antiphon.trace.rows import CRITICAL, Row, name, rows, workers
 from antiphon.trace.tree import branches
 from antiphon.trace.words import plain, spell
 
@@ -37,6 +37,7 @@ _VERDICT_STYLES = {
     "partial": "bold yellow",
     "failed": "bold red",
     "halted": "bold red",
+    "cancelled": "bold yellow",
 }
 
 
@@ -50,7 +51,7 @@ class Picture:
         """Draw from top to bottom; what is not known is left out, not guessed."""
         glyphs, width = ASCII if options.ascii_only else UNICODE, options.max_width
         trace = self.trace
-        named = [f"{short} {name}" for name, short in workers(trace).items()]
+        named = [f"{short} {consumer}" for consumer, short in workers(trace).items()]
         yield from _header(trace, glyphs, width)
         yield ""
         yield from _waterfall(trace, glyphs, width, console)
@@ -63,8 +64,8 @@ class Picture:
 
 def _header(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
     verdict = trace.verdict or trace.status
-    name = plain(f"Recovery {trace.correlation_id}").rstrip()
-    yield Text.assemble((name, "bold"), ": ", (verdict.upper(), _VERDICT_STYLES.get(verdict, "")))
+    title = plain(f"Recovery {trace.correlation_id}").rstrip()
+    yield Text.assemble((title, "bold"), ": ", (verdict.upper(), _VERDICT_STYLES.get(verdict, "")))
     reopened = trace.summary.closes - (trace.closed is not None)
     what = f"{trace.root_type} about {trace.subject}, opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC"
     yield _paragraph(what + (f", reopened {reopened}x" if reopened > 0 else ""), width)
@@ -87,16 +88,18 @@ def _header(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
 def _chain(steps: Sequence[Step]) -> Iterator[str]:
     half = _LONGEST_CHAIN // 2
     if len(steps) <= _LONGEST_CHAIN:
-        yield from (step.group for step in steps)
+        yield from map(name, steps)
         return
-    yield from (step.group for step in steps[:half])
+    yield from map(name, steps[:half])
     yield f"({len(steps) - 2 * half} more)"
-    yield from (step.group for step in steps[-half:])
+    yield from map(name, steps[-half:])
 
 
 def _waterfall(trace: Trace, glyphs: Glyphs, width: int, console: Console) -> Iterator[Segment]:
     tree = list(branches(trace, glyphs))
-    names = [cell_len(b.guide + b.node.group) + 2 for b in tree if isinstance(b.node, Step)]
+    names = [
+        cell_len(b.guide + name(b.node)) + 2 for b in tree if not isinstance(b.node, TracedEvent)
+    ]
     label = min(max(names, default=0), width - _CELLS - _NARROWEST_AXIS - 1)
     label = max(label, _NARROWEST_LABEL)
     columns = max(width - label - _CELLS - 1, 1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from antiphon.trace import waiting
 from antiphon.trace.axis import Axis
 from antiphon.trace.decisions import Hold
-from antiphon.trace.headlines import without_path
+from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.model import Trace
+from antiphon.trace.notes import Notes
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome, TracedEvent
-from antiphon.trace.tree import Branch
-from antiphon.trace.words import clock, percent, plain, spell
+from antiphon.trace.tree import Branch, Node
+from antiphon.trace.words import plain, spell
 
 _ATTEMPT_WORDS = {
     AttemptOutcome.RUNNING: "running",
@@ -24,6 +24,12 @@ _ATTEMPT_WORDS = {
     AttemptOutcome.HELD: "held",
     AttemptOutcome.UNKNOWN: "unknown",
 }
+
+_PUT_OFF = "put off"
+"""Stands where the outcome of a step would, before an event that is yet to come."""
+
+_OPEN = "open"
+"""Stands there before a child that is not over."""
 
 CRITICAL = "*"
 """Marks the steps of the critical path."""
@@ -42,6 +48,17 @@ class Row:
     style: str = ""
 
 
+def name(node: Node) -> str:
+    """Name a part of the recovery."""
+    match node:
+        case Step():
+            return plain(f"undo {node.group}" if node.undo_of else node.group)
+        case Child():
+            return plain(f"child {node.type} {node.subject}".rstrip())
+        case _:
+            return plain(f"{node.type} {node.subject}")
+
+
 def workers(trace: Trace) -> Mapping[str, str]:
     """Give every consumer a short name, in the order they appear."""
     names = dict.fromkeys(a.consumer for step in trace.steps for a in step.attempts)
@@ -50,46 +67,78 @@ def workers(trace: Trace) -> Mapping[str, str]:
 
 def rows(trace: Trace, tree: Iterable[Branch], axis: Axis) -> Iterator[Row]:
     """Say every line of the tree, from top to bottom."""
-    by_id = {event.id: event for event in trace.events}
-    critical = {step.id for step in trace.critical_path.steps}
-    short = workers(trace)
-    for branch in tree:
-        node = branch.node
-        if isinstance(node, TracedEvent):
-            label = plain(f"{node.type} {node.subject}")
-            yield Row(branch.guide, label, bar=axis.event(node), style="bold")
-            continue
-        label = plain(node.group) + (f" {CRITICAL}" if node.id in critical else "")
-        ready = node.start if node.replay_of else by_id[node.event_id].time
-        for position, turn in enumerate(turns := _turns(node)):
+    return _Rows(trace, axis).all(tree)
+
+
+class _Rows:
+    """Says the lines of one trace."""
+
+    def __init__(self, trace: Trace, axis: Axis) -> None:
+        self.trace = trace
+        self.axis = axis
+        self.events = {event.id: event for event in trace.events}
+        self.critical = {step.id for step in trace.critical_path.steps}
+        self.workers = workers(trace)
+        self.notes = Notes(trace, self.workers)
+
+    def all(self, tree: Iterable[Branch]) -> Iterator[Row]:
+        for branch in tree:
+            match branch.node:
+                case TracedEvent() as event:
+                    put_off = self.notes.scheduled.get(event.id)
+                    bar = self.axis.event(event, put_off.at if put_off else None)
+                    yield Row(branch.guide, name(event), bar=bar, style="bold")
+                    yield from self._below(branch, self.notes.event(event))
+                case Step() as step:
+                    yield from self._step(branch, step)
+                case Scheduled() as later:
+                    lasted = spell(self.trace.as_of - later.at)
+                    bar = self.axis.wait(later.at, self.trace.as_of)
+                    yield Row(branch.guide, name(later), (_PUT_OFF, "", "", lasted), bar)
+                    yield from self._below(branch, self.notes.later(later))
+                case Child() as child:
+                    ended = child.closed or self.trace.as_of
+                    cells = (child.verdict or _OPEN, "", "", spell(ended - child.at))
+                    yield Row(branch.guide, name(child), cells, self.axis.wait(child.at, ended))
+                    yield from self._below(branch, self.notes.child(child))
+
+    def _step(self, branch: Branch, step: Step) -> Iterator[Row]:
+        """Say a line for each turn that the delivery took, and then what became of it."""
+        as_of = self.trace.as_of
+        event = None if step.replay_of else self.events.get(step.event_id)
+        ready = event.time if event else step.start
+        label = name(step) + (f" {CRITICAL}" if step.id in self.critical else "")
+        for position, turn in enumerate(turns := _turns(step)):
             is_last = position == len(turns) - 1
-            waits = trace.as_of if is_last and not node.outcome.is_final else None
+            waits = as_of if is_last and not step.outcome.is_final else None
             guide = branch.below if position else branch.guide
-            name = "" if position else label
+            said = "" if position else label
             match turn:
                 case Attempt():
                     cells = (
                         _ATTEMPT_WORDS[turn.outcome],
                         f"{turn.no}",
-                        short[turn.consumer],
-                        spell(turn.lasted(trace.as_of)),
+                        self.workers[turn.consumer],
+                        spell(turn.lasted(as_of)),
                     )
-                    bar = axis.attempt(turn, ready=ready, waits_until=waits)
-                    yield Row(guide, name, cells, bar, _style(turn))
-                    ready, notes = turn.end or ready, list(_attempt_notes(turn, short))
+                    bar = self.axis.attempt(turn, ready=ready, waits_until=waits)
+                    yield Row(guide, said, cells, bar, _style(turn))
+                    ready = turn.end or ready
+                    yield from self._below(branch, self.notes.attempt(turn))
                 case Hold():
-                    cells = (StepOutcome.HELD.value, "", "", spell(turn.lasted(trace.as_of)))
-                    ended = turn.until or trace.as_of
-                    bar = axis.idle(node, ready=ready, waits_until=ended)
-                    yield Row(guide, name, cells, bar, "yellow")
-                    ready, notes = ended, [f"- {_held(turn, trace)}"]
+                    cells = (StepOutcome.HELD.value, "", "", spell(turn.lasted(as_of)))
+                    ended = turn.until or as_of
+                    bar = self.axis.idle(step, ready=ready, waits_until=ended)
+                    yield Row(guide, said, cells, bar, "yellow")
+                    ready = ended
+                    yield from self._below(branch, self.notes.hold(turn))
                 case _:
-                    bar = axis.idle(node, ready=ready, waits_until=waits)
-                    yield Row(guide, name, (node.outcome.value, "", "", ""), bar)
-                    notes = []
-            for note in notes:
-                yield Row(branch.below, plain(note), style="dim")
-        for note in _step_notes(node, trace):
+                    bar = self.axis.idle(step, ready=ready, waits_until=waits)
+                    yield Row(guide, said, (step.outcome.value, "", "", ""), bar)
+        yield from self._below(branch, self.notes.step(step))
+
+    def _below(self, branch: Branch, notes: Iterable[str]) -> Iterator[Row]:
+        for note in notes:
             yield Row(branch.below, plain(note), style="dim")
 
 
@@ -105,34 +154,6 @@ def _turns(step: Step) -> Sequence[Attempt | Hold | StepOutcome]:
     turns.extend(held)
     alone = not step.attempts and step.outcome != StepOutcome.HELD
     return [*turns, step.outcome] if alone or step.suppression else turns
-
-
-def _held(hold: Hold, trace: Trace) -> str:
-    return f"by {hold.guard}" if hold.until else waiting.hold(hold, trace.as_of)
-
-
-def _attempt_notes(attempt: Attempt, short: Mapping[str, str]) -> Iterator[str]:
-    if attempt.taken_over_from:
-        silent = short.get(attempt.taken_over_from, attempt.taken_over_from)
-        yield f"- taken over from {silent}, which fell silent"
-    if attempt.error:
-        yield f"! {attempt.error}"
-
-
-def _step_notes(step: Step, trace: Trace) -> Iterator[str]:
-    if step.replay_of:
-        yield f"- delivered again, from dead letter {step.replay_of}"
-    if step.outcome == StepOutcome.DUPLICATE:
-        yield f"- {step.of or 'another delivery'} had done it"
-    if step.outcome == StepOutcome.WAITING:
-        yield f"- {step.of or 'another delivery'} holds its idempotency key"
-    if it := step.suppression:
-        opens = f", free again at {clock(it.opens, trace.as_of)}" if it.opens else ""
-        yield f"- by {it.guard}{opens}"
-    if step.note:
-        yield f"- {without_path(step.note, trace)}"
-    if step.progress and step.outcome == StepOutcome.RUNNING:
-        yield f"- {percent(step.progress.fraction)} {step.progress.message}".rstrip()
 
 
 def _style(attempt: Attempt) -> str:

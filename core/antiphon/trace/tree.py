@@ -1,26 +1,30 @@
 """The tree of a recovery: an event, the steps that answered it, the events those published.
 
-It is walked, never built, and without recursion: a chain may be thousands of steps long.
+Below a step stand the events it put off, the recoveries it started and its undo as well.
+The tree is walked, never built, and without recursion: a chain may be thousands of steps long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.glyphs import Glyphs
 from antiphon.trace.model import Trace
-from antiphon.trace.parts import Step, TracedEvent
+from antiphon.trace.parts import Step, StepOutcome, TracedEvent
 
 _WIDEST_GUIDE = 12
 """In columns. Deeper branches are drawn at this depth, without the guides of the outermost."""
 
+Node = TracedEvent | Step | Scheduled | Child
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """An event or a step, with the guides that lead to it."""
+    """A part of the recovery, with the guides that lead to it."""
 
-    node: TracedEvent | Step
+    node: Node
     guide: str
     """What stands before its name."""
 
@@ -32,25 +36,67 @@ class _Family:
     """Who follows from whom."""
 
     def __init__(self, trace: Trace) -> None:
-        self.steps: dict[str, list[Step]] = {}
-        for step in trace.steps:
-            self.steps.setdefault(step.event_id, []).append(step)
-        self.published: Mapping[str, TracedEvent] = {event.id: event for event in trace.events}
+        self.published = {event.id: event for event in trace.events}
+        self.answers: dict[str, list[Node]] = {}
+        """By event: the steps that answered it, and the events it caused without one."""
+
+        self.offspring: dict[str, list[Node]] = {}
+        """By step: what followed from it beside the events it published."""
+
+        self.roots: list[Node] = []
+        self._settle_steps(trace.steps)
+        self._settle_events(trace)
+        later = (it for it in trace.scheduled if it.id not in self.published)
+        self._settle_others((*later, *trace.children), trace.steps)
+
+    def of(self, node: Node) -> list[Node]:
+        match node:
+            case Step():
+                published = [self.published[event_id] for event_id in node.published]
+                return [*published, *self.offspring.get(node.id, ())]
+            case TracedEvent():
+                return self.answers.get(node.id, [])
+            case _:
+                return []
+
+    def _settle_steps(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if not step.undo_of:
+                self.answers.setdefault(step.event_id, []).append(step)
+        undone = _by_place(steps)
+        for step in steps:
+            if step.undo_of:
+                self._below(undone.get((step.group, step.undo_of)), step)
+
+    def _settle_events(self, trace: Trace) -> None:
         by_a_step = {event_id for step in trace.steps for event_id in step.published}
-        self.caused: dict[str, list[TracedEvent]] = {}
-        self.roots: list[TracedEvent] = []
         for event in trace.events:
             if event.id in by_a_step:
                 continue
             if event.cause in self.published:
-                self.caused.setdefault(event.cause, []).append(event)
+                self.answers.setdefault(event.cause, []).append(event)
             else:
                 self.roots.append(event)
 
-    def of(self, node: TracedEvent | Step) -> list[TracedEvent | Step]:
-        if isinstance(node, Step):
-            return [self.published[event_id] for event_id in node.published]
-        return [*self.steps.get(node.id, ()), *self.caused.get(node.id, ())]
+    def _settle_others(self, others: Iterable[Scheduled | Child], steps: Sequence[Step]) -> None:
+        begun_by = _by_place(steps)
+        for it in others:
+            self._below(begun_by.get((it.by, it.cause)), it)
+
+    def _below(self, step: Step | None, node: Node) -> None:
+        if step is None:
+            self.roots.append(node)
+        else:
+            self.offspring.setdefault(step.id, []).append(node)
+
+
+def _by_place(steps: Iterable[Step]) -> dict[tuple[str, str], Step]:
+    """Find steps by group and event; of several deliveries, the one that completed."""
+    found: dict[tuple[str, str], Step] = {}
+    for step in steps:
+        if step.outcome == StepOutcome.COMPLETED or (step.group, step.event_id) not in found:
+            found[step.group, step.event_id] = step
+    return found
 
 
 def branches(trace: Trace, glyphs: Glyphs) -> Iterator[Branch]:
@@ -70,9 +116,7 @@ def branches(trace: Trace, glyphs: Glyphs) -> Iterator[Branch]:
             pending.extend(reversed(list(_led(branch, children, glyphs))))
 
 
-def _led(
-    parent: Branch, children: Sequence[TracedEvent | Step], glyphs: Glyphs
-) -> Iterator[Branch]:
+def _led(parent: Branch, children: Sequence[Node], glyphs: Glyphs) -> Iterator[Branch]:
     """Put the guides before the children of a node.
 
     An event stands under the step that published it, without a level of its own: a hop of the
@@ -81,7 +125,10 @@ def _led(
     inner = parent.below[-_WIDEST_GUIDE:]
     if isinstance(parent.node, Step):
         for child in children:
-            yield Branch(child, inner + glyphs.publishes, inner)
+            if isinstance(child, Step):
+                yield Branch(child, inner + glyphs.undoes, inner + glyphs.gap)
+            else:
+                yield Branch(child, inner + glyphs.publishes, inner)
         return
     for position, child in enumerate(children, 1):
         is_last = position == len(children)
