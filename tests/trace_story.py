@@ -212,21 +212,20 @@ class Story:
 
     def _delivery_line(self, event: str, run: Run, **more: object) -> None:
         service, _, handler = run.group.rpartition(".")
-        self._line(
-            event,
-            run.consumer,
-            causation_id=run.fact.cause or None,
-            event_id=run.fact.id,
-            event_type=run.fact.type,
-            subject=run.fact.subject,
-            service=service,
-            handler=handler,
-            group=run.group,
-            consumer=run.consumer,
-            entry_id=run.fact.entry,
-            attempt=run.attempt or None,
-            **more,
-        )
+        delivery = {
+            "causation_id": run.fact.cause or None,
+            "event_id": run.fact.id,
+            "event_type": run.fact.type,
+            "subject": run.fact.subject,
+            "service": service,
+            "handler": handler,
+            "group": run.group,
+            "consumer": run.consumer,
+            "entry_id": run.fact.entry,
+            "attempt": run.attempt or None,
+        }
+        # What a call says itself goes before what is bound.
+        self._line(event, run.consumer, **{**delivery, **more})
 
     def _line(self, event: str, by: str, /, **fields: Any) -> None:
         at = instant(self.now_ms + _LOG_DELAY_MS + self.clock_ahead_ms.get(by, 0))

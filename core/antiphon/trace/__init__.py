@@ -1,5 +1,6 @@
 """The trace of a recovery: what happened, what still runs, what it waits for."""
 
+from antiphon.trace.approvals import Answer, Approval, Expiry
 from antiphon.trace.decisions import (
     Acknowledgement,
     Escalation,
@@ -8,6 +9,15 @@ from antiphon.trace.decisions import (
     Hold,
     Relapse,
     Suppression,
+)
+from antiphon.trace.flow import (
+    Cancellation,
+    Child,
+    JoinTimeout,
+    Rollback,
+    Scheduled,
+    Stall,
+    Win,
 )
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import (
@@ -23,19 +33,29 @@ from antiphon.trace.parts import (
 
 __all__ = [
     "Acknowledgement",
+    "Answer",
+    "Approval",
     "Attempt",
     "AttemptOutcome",
+    "Cancellation",
+    "Child",
     "CriticalPath",
     "Escalation",
+    "Expiry",
     "Guard",
     "Halt",
     "Hold",
+    "JoinTimeout",
     "Outstanding",
     "Progress",
     "Relapse",
+    "Rollback",
+    "Scheduled",
+    "Stall",
     "Step",
     "StepOutcome",
     "Suppression",
     "Trace",
     "TracedEvent",
+    "Win",
 ]

@@ -38,7 +38,7 @@ class Expiry:
 
     at: datetime
     otherwise: str
-    """What follows once the last tier has not: `escalate`, `deny` or `proceed`."""
+    """What followed: `next tier`, `escalate`, `deny` or `proceed`."""
 
     tier: int
 
@@ -162,8 +162,10 @@ def people(it: Approval) -> str:
 
 def course(it: Approval) -> Iterator[tuple[datetime, str]]:
     """Say what happened to it so far, each with its instant."""
-    for vote in it.votes:
-        count = f" ({it.votes.index(vote) + 1} of {it.quorum})" if it.quorum > 1 else ""
+    # Log lines tell of the last vote alone, and then the others cannot be counted.
+    counted = it.quorum > 1 and (it.granted is None or len(it.votes) >= it.quorum)
+    for number, vote in enumerate(it.votes, 1):
+        count = f" ({number} of {it.quorum})" if counted else ""
         yield vote.at, f"approved by {vote.by}{count}{_why(vote)}"
     for missed in it.expiries:
         yield missed.at, _followed(it, missed)
@@ -173,7 +175,7 @@ def course(it: Approval) -> Iterator[tuple[datetime, str]]:
 
 def _followed(it: Approval, missed: Expiry) -> str:
     nobody = f"nobody of tier {missed.tier} answered" if it.tier > 1 else "nobody answered"
-    if missed.tier < it.tier:
+    if missed.tier < it.tier or missed.otherwise == "next tier":
         return f"{nobody}, so tier {missed.tier + 1} was asked"
     match missed.otherwise:
         case "deny":

@@ -10,6 +10,7 @@ from antiphon.trace.flow import Flow
 from antiphon.trace.history import History
 from antiphon.trace.news import NEWS
 from antiphon.trace.parts import Step, StepOutcome
+from antiphon_events import StepFailed
 
 _NOT_UNDONE = frozenset({StepOutcome.DIED, StepOutcome.LOST, StepOutcome.SUPPRESSED})
 """How an undo ends in vain."""
@@ -22,7 +23,11 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
     undos = [s for s in steps if s.undo_of]
     steps = [s for s in steps if not s.undo_of]
     given_up = {(s.group, s.event_id): s for s in steps if s.event_type not in NEWS}
-    dead = [s for s in given_up.values() if s.outcome == StepOutcome.DIED]
+    dead = [
+        step
+        for step in given_up.values()
+        if step.outcome == StepOutcome.DIED and not _answered(step, history)
+    ]
     suppressed = [s for s in given_up.values() if s.outcome == StepOutcome.SUPPRESSED]
     told = history.escalations[-1] if history.escalations else None
     known, flow = history.acknowledgement, history.flow
@@ -67,7 +72,12 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
 def _cancelled(flow: Flow) -> str:
     """Say who cancelled it and why, as Redis keeps it."""
     it = flow.cancellation
-    return f"{it.by}: {it.reason}" if it else ""
+    return ": ".join(filter(None, (it.by, it.reason))) if it else ""
+
+
+def _answered(died: Step, history: History) -> bool:
+    """Whether an event of its handler's own stands for a death, which is then a branch."""
+    return any(history.events[event_id].type != StepFailed.type for event_id in died.published)
 
 
 def _closing(history: History, steps: Sequence[Step]) -> Entry | None:

@@ -60,7 +60,7 @@ def _deadline(trace: Trace) -> Iterator[str]:
         count = len(stall.outstanding)
         waited = f" with {count} outstanding: {', '.join(map(brief, stall.outstanding))}"
         yield f"{by} passed{waited if count else ''}"
-    elif summary.stalled:
+    elif summary.stalled or (deadline and deadline < (trace.closed or trace.as_of)):
         yield f"{by} passed"
     elif deadline and not trace.closed:
         yield f"{by}, in {spell(deadline - trace.as_of)}"
@@ -73,9 +73,10 @@ def _rollback(trace: Trace) -> Iterator[str]:
     if not total:
         return
     since = f" since {clock(it.at, trace.as_of)}" if it else ""
-    going_on = bool(summary.undoing) and not trace.closed
+    going_on = not trace.closed and bool(summary.undoing or summary.undos)
     failed = f", {summary.notundone} could not be" if summary.notundone else ""
-    count = f"{summary.undone} of {total} steps undone{failed}"
+    steps = "1 step" if total == 1 else f"{total} steps"
+    count = f"{summary.undone} of {steps} undone{failed}"
     yield f"rolling back{since}: {count}" if going_on else f"rolled back: {count}"
 
 

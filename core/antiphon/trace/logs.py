@@ -7,70 +7,18 @@ A line may carry a prefix, as `docker compose logs` adds it; a line that is ther
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from antiphon.ledger import Entry, Kind
-
-_KINDS = {
-    "event.published": Kind.PUBLISHED,
-    "delivery.started": Kind.STARTED,
-    "delivery.progress": Kind.PROGRESS,
-    "delivery.completed": Kind.COMPLETED,
-    "delivery.retried": Kind.RETRIED,
-    "delivery.released": Kind.RELEASED,
-    "delivery.died": Kind.DIED,
-    "delivery.skipped": Kind.SKIPPED,
-    "delivery.duplicate": Kind.DUPLICATE,
-    "delivery.waiting": Kind.WAITING,
-    "delivery.joined": Kind.JOINED,
-    "delivery.held": Kind.HELD,
-    "delivery.suppressed": Kind.SUPPRESSED,
-    "delivery.refused": Kind.REFUSED,
-    "delivery.lost": Kind.LOST,
-    "recovery.reopened": Kind.REOPENED,
-    "recovery.closed": Kind.CLOSED,
-    "recovery.relapsed": Kind.RELAPSED,
-    "recovery.halted": Kind.HALTED,
-    "recovery.escalated": Kind.ESCALATED,
-    "escalation.acknowledged": Kind.ACKNOWLEDGED,
-    "event.coalesced": Kind.COALESCED,
-}
-
-_ROW_NAMES = {
-    "event_id": "event",
-    "event_type": "type",
-    "entry_id": "entry",
-    "causation_id": "cause",
-    "duration_ms": "ms",
-    "due_ms": "due",
-    "opens_ms": "opens",
-    "reason": "why",
-    "dead_entry": "dead",
-    "taken_over_from": "from",
-}
+from antiphon.trace.lines import KINDS, NEEDED, read
 
 _LAST = 2**64
 """Beyond any part of an entry id."""
-
-_NEEDED = {
-    Kind.PUBLISHED: ("event",),
-    Kind.LOST: ("group",),
-    Kind.REOPENED: (),
-    Kind.CLOSED: (),
-    Kind.COALESCED: ("event",),
-    Kind.RELAPSED: ("of",),
-    Kind.HALTED: ("guard",),
-    Kind.ESCALATED: ("guard",),
-    Kind.ACKNOWLEDGED: ("by",),
-}
-"""What a row must hold to tell anything; the others tell of a delivery."""
-
-_DELIVERED = ("event", "group")
 
 
 @dataclass(slots=True)
@@ -92,15 +40,17 @@ class LogRows:
         """Read the lines of one recovery and pass over all others."""
         found = cls(correlation_id)
         for number, line in found._objects(lines):
-            row = _row(number, line)
+            row = read(number, line)
             if row is None:
                 found.unreadable += 1
                 continue
             found.rows.append(row)
-            if row.kind == Kind.COMPLETED:
+            if row.kind in {Kind.COMPLETED, Kind.DIED}:
                 found.rows.extend(_published(row, line.get("published")))
             elif row.kind == Kind.LOST and row.text("verdict"):
                 found.rows.append(replace(row, kind=Kind.CLOSED))
+        found._complete_undos()
+        found._complete_children()
         found._complete_events()
         found.rows.sort(key=lambda row: row.at)
         return found
@@ -126,58 +76,99 @@ class LogRows:
             if (
                 isinstance(parsed, dict)
                 and parsed.get("correlation_id") == self.correlation_id
-                and parsed.get("event") in _KINDS
+                and parsed.get("event") in KINDS
             ):
                 yield number, parsed
+
+    def _complete_undos(self) -> None:
+        """Say of every delivery that undoes a step what it undoes.
+
+        Either the line that ordered it tells, or that of its end: then it is the event's cause.
+        """
+        undone = {row.text("event"): row.text("of") for row in self.rows if row.kind == Kind.UNDO}
+        for row in self.rows:
+            if row.text("undo"):
+                undone[row.text("event")] = row.text("cause")
+        begun = set[str]()
+        for position, row in enumerate(self.rows if undone else ()):
+            event = row.text("event")
+            if row.kind not in NEEDED and event in undone:
+                begun.add(event)
+                fields = {**row.fields, "undo_of": undone[event]}
+                self.rows[position] = replace(row, fields=fields)
+        self.rows = [r for r in self.rows if r.kind != Kind.UNDO or r.text("event") not in begun]
+
+    def _complete_children(self) -> None:
+        """Find which delivery started a child: the one that its worker completed just then."""
+        completed = [row for row in self.rows if row.kind == Kind.COMPLETED]
+        for position, row in enumerate(self.rows):
+            if row.kind != Kind.CHILD:
+                continue
+            near = (
+                (abs(row.at - done.at), done.text("event"))
+                for done in completed
+                if all(done.text(name) == row.text(name) for name in ("group", "consumer"))
+            )
+            _, cause = min(near, default=(None, ""))
+            self.rows[position] = replace(row, fields={**row.fields, "cause": cause})
+
+    def _complete_put_off(self) -> Mapping[str, Entry]:
+        """Find which delivery put an event off; its line says which entry was being handled."""
+        handled = {
+            (row.text("group"), row.text("entry")): row.text("event")
+            for row in self.rows
+            if row.kind not in NEEDED
+        }
+        put_off = dict[str, Entry]()
+        for position, row in enumerate(self.rows):
+            if row.kind == Kind.SCHEDULED:
+                cause = handled.get((row.text("by"), row.text("entry")), "")
+                self.rows[position] = replace(row, fields={**row.fields, "cause": cause})
+                put_off[row.text("event")] = self.rows[position]
+        return put_off
 
     def _complete_events(self) -> None:
         """Give every event a row and an entry id; deliveries tell both when nothing else does."""
         announced = {row.text("event") for row in self.rows if row.kind == Kind.PUBLISHED}
+        put_off, delivered = self._complete_put_off(), self._first_deliveries()
+        joins = {row.text("event"): row for row in self.rows if row.kind == Kind.TIMED_OUT}
+        for position, row in enumerate(self.rows):
+            if row.kind != Kind.PUBLISHED:
+                continue
+            fields = dict(row.fields)
+            if later := put_off.get(row.text("event")):
+                fields |= {"cause": later.text("cause"), "by": later.text("by")}
+            if (witness := delivered.get(row.text("event"))) and not row.text("entry"):
+                fields["entry"] = witness.text("entry")
+            self.rows[position] = replace(row, fields=fields)
+        for event, row in delivered.items():
+            if event in announced:
+                continue
+            if later := put_off.get(event):
+                fields = {**later.fields, "entry": row.text("entry")}
+                self.rows.append(Entry(row.at, row.id, Kind.PUBLISHED, fields))
+            elif join := joins.get(event):
+                fields = {**row.fields, "by": join.text("group")}
+                self.rows.append(Entry(row.at, row.id, Kind.PUBLISHED, fields))
+            else:
+                found = Entry(row.at, row.id, Kind.ADOPTED, {**row.fields, "by": ""})
+                self.unannounced.append(found)
+        self.rows.extend(self.unannounced)
+
+    def _first_deliveries(self) -> Mapping[str, Entry]:
+        """Find for every event the row of its earliest entry."""
         delivered: dict[str, Entry] = {}
         for row in self.rows:
-            if row.kind not in _NEEDED:
+            if row.kind not in NEEDED and not row.text("undo_of"):
                 event = row.fields["event"]
                 earliest = delivered.setdefault(event, row)
                 if row.text("entry") != earliest.text("entry") and _order(row) < _order(earliest):
                     delivered[event] = row
-        for position, row in enumerate(self.rows):
-            if row.kind != Kind.PUBLISHED or row.text("entry"):
-                continue
-            if witness := delivered.get(row.text("event")):
-                fields = {**row.fields, "entry": witness.text("entry")}
-                self.rows[position] = Entry(row.at, row.id, row.kind, fields)
-        self.unannounced = [
-            Entry(row.at, row.id, Kind.ADOPTED, {**row.fields, "by": ""})
-            for event, row in delivered.items()
-            if event not in announced
-        ]
-        self.rows.extend(self.unannounced)
+        return delivered
 
 
-def _row(number: int, line: dict[str, Any]) -> Entry | None:
-    """Turn a line into a row; None when it lacks a time, or the delivery it is about."""
-    kind = _KINDS[line["event"]]
-    try:
-        at = datetime.fromisoformat(line["timestamp"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    fields = {
-        _ROW_NAMES.get(name, name): value if isinstance(value, str) else str(value)
-        for name, value in line.items()
-        if value is not None and name != "event"
-    }
-    if kind == Kind.LOST:
-        fields["type"], fields["entry"], _ = f"{fields.get('outstanding', '')}||".split("|", 2)
-    if kind == Kind.ESCALATED:
-        fields.pop("event", None)  # that which was being handled, not that which tells people
-    if not all(fields.get(name) for name in _NEEDED.get(kind, _DELIVERED)):
-        return None
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    return Entry(utc, f"line {number}", kind, fields)
-
-
-def _published(completed: Entry, listed: Any) -> Iterator[Entry]:
-    """Make the rows of the events that a delivery published as it completed."""
+def _published(ended: Entry, listed: Any) -> Iterator[Entry]:
+    """Make the rows of the events that a delivery published as it ended."""
     for event in listed if isinstance(listed, list) else ():
         if isinstance(event, dict) and isinstance(event.get("id"), str):
             fields = {
@@ -185,10 +176,10 @@ def _published(completed: Entry, listed: Any) -> Iterator[Entry]:
                 "type": str(event.get("type", "")),
                 "subject": str(event.get("subject", "")),
                 "entry": str(event.get("entry", "")),
-                "cause": completed.text("event"),
-                "by": completed.text("group"),
+                "cause": ended.text("event"),
+                "by": ended.text("group"),
             }
-            yield Entry(completed.at, completed.id, Kind.PUBLISHED, fields)
+            yield Entry(ended.at, ended.id, Kind.PUBLISHED, fields)
 
 
 def _order(row: Entry) -> tuple[int, int, datetime]:

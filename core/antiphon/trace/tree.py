@@ -41,13 +41,21 @@ class _Family:
         """By event: the steps that answered it, and the events it caused without one."""
 
         self.offspring: dict[str, list[Node]] = {}
-        """By step: what followed from it beside the events it published."""
+        """By step or child: what followed from it beside the events that a step published."""
 
         self.roots: list[Node] = []
-        self._settle_steps(trace.steps)
+        self._steps = _by_place(trace.steps)
+        for step in trace.steps:
+            if not step.undo_of:
+                self.answers.setdefault(step.event_id, []).append(step)
         self._settle_events(trace)
-        later = (it for it in trace.scheduled if it.id not in self.published)
-        self._settle_others((*later, *trace.children), trace.steps)
+        later = [it for it in trace.scheduled if it.id not in self.published]
+        others: list[Scheduled | Child] = [*later, *trace.children]
+        for it in others:
+            self._below(self._steps.get((it.by, it.cause)), it)
+        for step in trace.steps:
+            if step.undo_of:
+                self._below(self._steps.get((step.group, step.undo_of)), step)
 
     def of(self, node: Node) -> list[Node]:
         match node:
@@ -57,37 +65,37 @@ class _Family:
             case TracedEvent():
                 return self.answers.get(node.id, [])
             case _:
-                return []
-
-    def _settle_steps(self, steps: Sequence[Step]) -> None:
-        for step in steps:
-            if not step.undo_of:
-                self.answers.setdefault(step.event_id, []).append(step)
-        undone = _by_place(steps)
-        for step in steps:
-            if step.undo_of:
-                self._below(undone.get((step.group, step.undo_of)), step)
+                return self.offspring.get(node.id, [])
 
     def _settle_events(self, trace: Trace) -> None:
         by_a_step = {event_id for step in trace.steps for event_id in step.published}
+        heralds = dict(_heralds(trace))
         for event in trace.events:
             if event.id in by_a_step:
                 continue
-            if event.cause in self.published:
+            herald = heralds.get(event.id) or heralds.get(event.cause)
+            if herald is not None:
+                self._below(herald, event)
+            elif event.cause in self.published:
                 self.answers.setdefault(event.cause, []).append(event)
             else:
                 self.roots.append(event)
 
-    def _settle_others(self, others: Iterable[Scheduled | Child], steps: Sequence[Step]) -> None:
-        begun_by = _by_place(steps)
-        for it in others:
-            self._below(begun_by.get((it.by, it.cause)), it)
-
-    def _below(self, step: Step | None, node: Node) -> None:
-        if step is None:
+    def _below(self, parent: Step | Child | None, node: Node) -> None:
+        if parent is None:
             self.roots.append(node)
         else:
-            self.offspring.setdefault(step.id, []).append(node)
+            self.offspring.setdefault(parent.id, []).append(node)
+
+
+def _heralds(trace: Trace) -> Iterator[tuple[str, Step | Child]]:
+    """Pair what tells of a join or a child, by its own id or by its cause, with that."""
+    joined = {step.group: step for step in trace.steps if step.outcome == StepOutcome.JOINED}
+    for timeout in trace.timeouts:
+        if timeout.group in joined:
+            yield timeout.event_id, joined[timeout.group]
+    for child in trace.children:
+        yield child.id, child
 
 
 def _by_place(steps: Iterable[Step]) -> dict[tuple[str, str], Step]:
@@ -123,7 +131,7 @@ def _led(parent: Branch, children: Sequence[Node], glyphs: Glyphs) -> Iterator[B
     recovery costs two columns, not four.
     """
     inner = parent.below[-_WIDEST_GUIDE:]
-    if isinstance(parent.node, Step):
+    if not isinstance(parent.node, TracedEvent):
         for child in children:
             if isinstance(child, Step):
                 yield Branch(child, inner + glyphs.undoes, inner + glyphs.gap)

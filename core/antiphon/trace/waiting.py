@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -69,7 +70,7 @@ def hold(it: Hold, as_of: datetime, asked: Approval | None = None) -> str:
 
 def _asking(name: str, it: Approval | None, as_of: datetime) -> str:
     """Say who can let a step run that people must agree to, and with which command."""
-    command = f"antiphon approve {name}"
+    command = f"antiphon approve {shlex.quote(name)}"
     if it is None:
         return f"waits for approval {name}: {command}"
     given = ", ".join(vote.by for vote in it.votes)
