@@ -141,9 +141,7 @@ def test_a_join_that_was_won_says_by_what(trace_of: Callable[[FlowStory], Trace]
     trace = trace_of(story)
     reopen, restart = [step for step in trace.steps if step.event_id == fact.id]
     assert reopen.won is not None
-    assert str(reopen.won) == (
-        "database.restored@* was enough; steps that would bring the others are not begun any more"
-    )
+    assert str(reopen.won) == ("database.restored@* was enough; the others do not begin any more")
     assert (restart.outcome, restart.note) == (StepOutcome.OUTRUN, f"{REOPEN} has what it needs")
     assert trace.summary.reasons == ()
 
@@ -151,7 +149,7 @@ def test_a_join_that_was_won_says_by_what(trace_of: Callable[[FlowStory], Trace]
 @pytest.mark.parametrize(
     ("branch", "losers", "words"),
     [
-        ("a.b@*", "ignore", "a.b@* was enough; what the others bring is ignored"),
+        ("a.b@*", "ignore", "a.b@* was enough; the others are ignored"),
         ("a.b@*", "", "a.b@* was enough"),
         ("", "db.check", "not all branches were needed; not needed any more: db.check"),
     ],

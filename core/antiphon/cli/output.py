@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from antiphon.errors import AntiphonError, ConfigurationError, TransientError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,3 +43,18 @@ def table(*columns: str, wrapped: str) -> Table:
     for column in columns:
         empty.add_column(column, no_wrap=column != wrapped)
     return empty
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """End with status 1, and one line that says why, when what a person asked for is refused.
+
+    A server that cannot be reached and settings that are wrong are no refusals.
+    """
+    try:
+        yield
+    except (ConfigurationError, TransientError):
+        raise
+    except AntiphonError as refusal:
+        typer.echo(f"antiphon: {' '.join(str(refusal).split())}", err=True)
+        raise typer.Exit(1) from refusal

@@ -18,6 +18,7 @@ from antiphon.cli.options import (
     length,
     settings_from,
 )
+from antiphon.cli.who import AsOption, who
 from antiphon.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def publish(
         str | None, typer.Option(help="The recovery to join; a new one unless given.")
     ] = None,
     import_: ImportOption = None,
+    as_: AsOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow the recovery to its verdict.")
     ] = False,
@@ -52,6 +54,7 @@ def publish(
 ) -> None:
     """Publish an event and print the correlation id of its recovery.
 
+    Whoever publishes it asks for the recovery, and may not approve of its steps.
     With --wait the exit status is 0 for a completed recovery, and 1 for one that was not.
     """
     from antiphon.loading import load_module  # noqa: PLC0415  keep `--help` quick
@@ -63,9 +66,21 @@ def publish(
         load_module(module)
     event = _event(type_, subject, sys.stdin.read() if data == "-" else data)
     patience = timeout if wait else None
-    completed = asyncio.run(_publish(settings, event, correlation_id, patience, as_json=json_))
+    completed = asyncio.run(
+        _publish(settings, event, correlation_id, patience, source=_source(as_), as_json=json_)
+    )
     if not completed:
         raise typer.Exit(1)
+
+
+def _source(given: str | None) -> str:
+    """Name who asks for the recovery; the program itself where the user has no name."""
+    try:
+        return who(given)
+    except ConfigurationError:
+        if given is not None:
+            raise
+        return "antiphon publish"
 
 
 def _event(type_: str, subject: str, data: str) -> Event:
@@ -85,11 +100,12 @@ async def _publish(
     correlation_id: str | None,
     patience: timedelta | None,
     *,
+    source: str,
     as_json: bool,
 ) -> bool:
     from antiphon.publisher import Publisher  # noqa: PLC0415  as above
 
-    async with Publisher(settings, source="antiphon publish") as publisher:
+    async with Publisher(settings, source=source) as publisher:
         receipt = await publisher.publish(event, correlation_id=correlation_id)
     if patience is None:
         _say(receipt, None, as_json=as_json)

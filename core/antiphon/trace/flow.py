@@ -12,8 +12,8 @@ from antiphon.ledger import Entry, Kind
 from antiphon.trace.approvals import Approval
 
 _LOSERS = {
-    "ignore": "what the others bring is ignored",
-    "cancel": "steps that would bring the others are not begun any more",
+    "ignore": "the others are ignored",
+    "cancel": "the others do not begin any more",
 }
 
 
