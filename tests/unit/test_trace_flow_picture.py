@@ -87,13 +87,13 @@ GOES_ON = """\
   → database.checked orders-db   put off              2.0 s       ··············
   - to be published at 12:01:01
   → child service.failed orders… open                 2.0 s       ··············
-  - antiphon trace event-00009
+  - antiphon trace event-00008
 
 * critical path, █ working, ▒ in vain, · waiting, ◆ published, ○ not run
 
 Outstanding
-  its child event-00009 (service.failed about orders-api) is not over, for 2.0
-  s: antiphon trace event-00009
+  its child event-00008 (service.failed about orders-api) is not over, for 2.0
+  s: antiphon trace event-00008
   database.checked about orders-db, which orders-db.restore put off, waits until
   12:01:01; then it is published
 """

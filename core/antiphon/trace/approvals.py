@@ -160,8 +160,12 @@ def people(it: Approval) -> str:
     return names if it.quorum == 1 else f"{it.quorum} of {', '.join(it.who) or 'anybody'}"
 
 
-def course(it: Approval) -> Iterator[tuple[datetime, str]]:
+def course(it: Approval) -> list[tuple[datetime, str]]:
     """Say what happened to it so far, each with its instant."""
+    return sorted(_events(it), key=lambda told: told[0])
+
+
+def _events(it: Approval) -> Iterator[tuple[datetime, str]]:
     # Log lines tell of the last vote alone, and then the others cannot be counted.
     counted = it.quorum > 1 and (it.granted is None or len(it.votes) >= it.quorum)
     for number, vote in enumerate(it.votes, 1):
