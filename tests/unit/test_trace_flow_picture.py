@@ -85,7 +85,7 @@ Workers
 
 GOES_ON = """\
   → database.checked orders-db   put off              2.0 s       ··············
-  - to be published at 12:01:01
+  - put off until 12:01:01
   → child service.failed orders… open                 2.0 s       ··············
   - antiphon trace event-00008
 
@@ -146,6 +146,22 @@ def test_what_is_yet_to_come_is_drawn_as_waiting() -> None:
     trace = Trace.from_ledger(story.entries(), owed, now=story.after(2).now)
     lines = lines_from(drawn(trace), "  → database.checked")
     assert lines[: lines.index("Workers") - 1] == GOES_ON.splitlines()
+
+
+@pytest.mark.parametrize("trace_of", [from_ledger, of])
+def test_what_was_put_off_goes_with_a_cancelled_recovery(
+    trace_of: Callable[[FlowStory], Trace],
+) -> None:
+    """It is drawn up to where it was given up."""
+    story = FlowStory()
+    run = story.starts(RESTORE, story.opens("service.failed", "orders-db"), "db-host")
+    story.after(1).completes(run)
+    story.puts_off(run, "database.checked", "orders-db", due_in=3600)
+    story.after(2).is_cancelled("ana", "maintenance")
+    story.after(2).closes(run, "cancelled", done=1)
+    lines = lines_from(drawn(trace_of(story)), "  → database.checked")
+    assert lines[0].split()[1:6] == ["database.checked", "orders-db", "dropped", "2.0", "s"]
+    assert lines[1] == "  - put off until 13:00:01"
 
 
 def test_an_approval_is_told_with_its_answers() -> None:

@@ -19,7 +19,8 @@ def examine(facts: Facts) -> Iterator[Finding]:
     """Look at dead letters and at the oldest open recovery."""
     yield _dead_letters(facts.dead_letters)
     yield _oldest(facts)
-    known = {group.name for group in facts.census.groups} | {_NOBODY}
+    # What it waits for may concern no group: an instant, a rollback, another recovery.
+    known = {group.name for group in facts.census.groups} | {_NOBODY, ""}
     for group in sorted(facts.recoveries.groups - known):
         yield Finding(
             Grade.PROBLEM,

@@ -44,7 +44,7 @@ class Notes:
     def later(self, it: Scheduled) -> Iterator[str]:
         """Say when an event that was put off is to come."""
         if it.due:
-            yield f"- to be published at {self._clock(it.due)}"
+            yield f"- put off until {self._clock(it.due)}"
 
     def child(self, it: Child) -> Iterator[str]:
         """Say how to see what a child did."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from antiphon.trace.axis import Axis
 from antiphon.trace.decisions import Hold
@@ -11,6 +12,7 @@ from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.model import Trace
 from antiphon.trace.notes import Notes
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome, TracedEvent
+from antiphon.trace.pending import LATER
 from antiphon.trace.tree import Branch, Node
 from antiphon.trace.words import plain, spell
 
@@ -27,6 +29,9 @@ _ATTEMPT_WORDS = {
 
 _PUT_OFF = "put off"
 """Stands where the outcome of a step would, before an event that is yet to come."""
+
+_DROPPED = "dropped"
+"""Stands there when it will not come any more."""
 
 _OPEN = "open"
 """Stands there before a child that is not over."""
@@ -78,6 +83,7 @@ class _Rows:
         self.axis = axis
         self.events = {event.id: event for event in trace.events}
         self.critical = {step.id for step in trace.critical_path.steps}
+        self.owed = {one.id for one in trace.outstanding}
         self.workers = workers(trace)
         self.notes = Notes(trace, self.workers)
 
@@ -92,15 +98,23 @@ class _Rows:
                 case Step() as step:
                     yield from self._step(branch, step)
                 case Scheduled() as later:
-                    lasted = spell(self.trace.as_of - later.at)
-                    bar = self.axis.wait(later.at, self.trace.as_of)
-                    yield Row(branch.guide, name(later), (_PUT_OFF, "", "", lasted), bar)
+                    ended = self._dropped(later) or self.trace.as_of
+                    word = _DROPPED if self._dropped(later) else _PUT_OFF
+                    cells = (word, "", "", spell(ended - later.at))
+                    yield Row(branch.guide, name(later), cells, self.axis.wait(later.at, ended))
                     yield from self._below(branch, self.notes.later(later))
                 case Child() as child:
                     ended = child.closed or self.trace.as_of
                     cells = (child.verdict or _OPEN, "", "", spell(ended - child.at))
                     yield Row(branch.guide, name(child), cells, self.axis.wait(child.at, ended))
                     yield from self._below(branch, self.notes.child(child))
+
+    def _dropped(self, later: Scheduled) -> datetime | None:
+        """Return when an event that was put off was given up; None while it is to come."""
+        trace = self.trace
+        if trace.cancellation and f"{LATER}|{later.id}|{later.type}" not in self.owed:
+            return max(trace.cancellation.at, later.at)
+        return trace.closed
 
     def _step(self, branch: Branch, step: Step) -> Iterator[Row]:
         """Say a line for each turn that the delivery took, and then what became of it."""

@@ -47,8 +47,10 @@ def unfinished(history: History, steps: Iterable[Step]) -> Iterator[str]:
     for step in steps:
         if not step.outcome.is_final and step.event_type not in NEWS:
             yield step.id
+    ended = history.flow.cancellation
     for later in history.flow.scheduled.values():
-        if later.id not in history.events:
+        dropped = ended is not None and later.at <= ended.at
+        if later.id not in history.events and not dropped:
             yield f"{LATER}|{later.id}|{later.type}"
     for child in history.flow.children.values():
         if child.closed is None:
