@@ -35,11 +35,12 @@ def of(folder: Path) -> dict[str, LogCall]:
     for path in sorted(folder.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for event, levels, call in _calls(tree):
-            known = found[event]
+            known, handed_on = found[event], _hands_on(call.func)
             known.levels |= levels
             known.fields |= {keyword.arg for keyword in call.keywords if keyword.arg}
+            known.fields |= {"correlation_id"} if handed_on else set()
             known.unpacks |= any(keyword.arg is None for keyword in call.keywords)
-            known.chosen |= isinstance(call.func, ast.Name)
+            known.chosen |= handed_on or isinstance(call.func, ast.Name)
     return dict(found)
 
 
@@ -49,15 +50,30 @@ def _calls(tree: ast.AST) -> Iterator[tuple[str, set[str], ast.Call]]:
         if not isinstance(node, ast.Call) or not node.args:
             continue
         levels = _levels(node.func, named)
-        first = node.args[0]
-        events = named.get(first.id, set()) if isinstance(first, ast.Name) else _texts(first)
-        for event in events:
+        said = node.args if _hands_on(node.func) else node.args[:1]
+        for event in set[str]().union(*(_events(argument, named) for argument in said)):
             if levels and _EVENT.fullmatch(event):
                 yield event, levels, node
 
 
+def _hands_on(function: ast.expr) -> bool:
+    """Whether a call leaves the logging to a method that binds the recovery and picks a level."""
+    return isinstance(function, ast.Attribute) and function.attr == "_say"
+
+
+def _events(argument: ast.expr, named: dict[str, set[str]]) -> set[str]:
+    """What an argument may hold: a text, one of two, or what a variable is given."""
+    if isinstance(argument, ast.Name):
+        return named.get(argument.id, set())
+    if isinstance(argument, ast.IfExp):
+        return _texts(argument.body) | _texts(argument.orelse)
+    return _texts(argument)
+
+
 def _levels(function: ast.expr, named: dict[str, set[str]]) -> set[str]:
     """The level of a call: its method's name, or those that a variable may hold."""
+    if _hands_on(function):
+        return {"info", "warning"}
     if isinstance(function, ast.Attribute) and function.attr in _LEVELS:
         return {function.attr}
     if isinstance(function, ast.Name):
@@ -92,23 +108,24 @@ def ledger_rows(folder: Path) -> dict[str, set[str]]:
                 fields |= set(_DELIVERY_ROW)
             for kind in kinds:
                 if (path.stem, kind) in _TELL_MORE:
-                    more[kind] = fields
+                    more[kind] = more.get(kind, set()) | fields
                     continue
                 assert found.setdefault(kind, fields) == fields, f"{path.name}: {kind}"
     for kind, fields in more.items():
-        assert fields > found[kind], kind
+        assert fields >= found.get(kind, set()), kind
         found[kind] = fields
     return found
 
 
 _KINDS = {
     ("announce", "kind"): ["published", "adopted"],
-    ("postpone", "ARGV[15]"): ["retried", "released"],
+    ("answer", "kind"): ["approved", "denied"],
+    ("postpone", "ARGV[16]"): ["retried", "released"],
 }
 """Which kinds a script writes where its source has a variable."""
 
-_TELL_MORE = {("postpone", "held")}
-"""Rows that hold more than others of their kind: the handler had begun to run."""
+_TELL_MORE = {("postpone", "held"), ("commit", "completed")}
+"""Rows that may hold more than others of their kind: the handler had begun to run, or undid."""
 
 
 def _notes(source: str) -> Iterator[tuple[str, list[str]]]:
