@@ -34,6 +34,7 @@ class FlowStory(GuardedStory):
             event_id=fact.id,
             event_type=event_type,
             subject=subject,
+            causation_id=fact.cause,
             due_ms=due,
         )
         return fact
@@ -165,9 +166,9 @@ class FlowStory(GuardedStory):
         self._row("undoing", verdict=verdict, steps=steps)
 
     def _delivery_line(self, event: str, run: Run, **more: object) -> None:
-        """An undo says so when it ends: it delivers no event."""
-        undo = run.fact.id in self.orders and event == "delivery.completed"
-        super()._delivery_line(event, run, **{"undo": True} if undo else {}, **more)
+        """An undo says so: it delivers no event."""
+        undo = {"undo_of": run.fact.cause} if run.fact.id in self.orders else {}
+        super()._delivery_line(event, run, **undo, **more)
 
     def orders_undo(self, run: Run) -> Fact:
         """Deliver the order to undo a step to the inbox of its handler."""
@@ -209,20 +210,20 @@ class FlowStory(GuardedStory):
             "child.started",
             run,
             child=child.id,
-            event_id=child.id,
-            event_type=event_type,
-            subject=subject,
-            entry_id=child.entry,
+            child_type=event_type,
+            child_subject=subject,
+            child_entry=child.entry,
         )
         return child.id
 
-    def hears_of(self, child: str, verdict: str) -> Fact:
+    def hears_of(self, child: str, run: Run, verdict: str) -> Fact:
+        """Tell that the child is over which this run had started."""
         fact = replace(
-            self._fact("child.closed", "orders-api", cause=child), id=f"{child}:closed:1"
+            self._fact("child.closed", "orders-api", cause=run.fact.id), id=f"{child}:closed:1"
         )
         self._row("child_closed", child=child, verdict=verdict, event=fact.id)
-        self._announce("published", fact, by="")
-        self._line("child.closed", "", child=child, child_verdict=verdict)
+        self._announce("published", fact, by=run.group)
+        self._line("child.closed", "", child=child, verdict=verdict)
         return fact
 
 
@@ -245,7 +246,7 @@ def a_flow() -> FlowStory:
     checked = s.after(0.5).publishes(later, RESTORE)
     check = s.after(0.5).starts(CHECK, checked, "db-host")
     s.after(1).completes(check)
-    told = s.hears_of(child, "completed")
+    told = s.hears_of(child, run, "completed")
     page = s.starts("pager.page", told, "pager-1")
     s.after(0.5).completes(page)
     s.closes(page, "completed", done=5)

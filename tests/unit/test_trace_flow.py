@@ -171,12 +171,13 @@ def test_children_are_known_by_id_and_verdict(trace_of: Callable[[FlowStory], Tr
     assert (known.id, known.type, known.subject) == (child, "service.failed", "orders-api")
     assert (known.by, known.cause, known.closed, known.verdict) == (RESTORE, run.fact.id, None, "")
     assert child not in [event.id for event in trace_of(story).events]
-    told = story.after(60).hears_of(child, "partial")
+    told = story.after(60).hears_of(child, run, "partial")
     story.after(1).completes(story.starts("pager.page", told, "pager-1"))
     trace = trace_of(story)
     [known] = trace.children
     assert (known.verdict, known.closed is None) == ("partial", False)
-    assert [event.cause for event in trace.events if event.type == "child.closed"] == [child]
+    assert known.event_id == told.id
+    assert told.id in trace.steps[0].published
     assert not any(child in gap for gap in trace.missing)
 
 

@@ -132,7 +132,7 @@ def test_logs_tell_what_has_begun_and_is_not_over() -> None:
     names = {f"later|{later.id}|database.checked", f"child|{child}|service.failed"}
     assert {found.id for found in trace.outstanding} == names
     published = story.after(60).publishes(later, RESTORE)
-    story.hears_of(child, "completed")
+    story.hears_of(child, run, "completed")
     story.starts("orders-db.check", published, "db-host")
     trace = Trace.from_logs(story.lines, story.correlation_id, now=story.now)
     assert [found.group for found in trace.outstanding] == ["orders-db.check"]

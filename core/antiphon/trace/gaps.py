@@ -40,13 +40,10 @@ def in_logs(
 
 
 def _publishers(logs: LogRows, history: History) -> Iterator[str]:
-    timeouts = {timeout.event_id for timeout in history.flow.timeouts}
     for row in logs.unannounced:
         event = history.events[row.text("event")]
         if event.type in NEWS:
             continue  # it comes from the recovery itself, and no such line is written
-        if event.cause in history.flow.children or event.id in timeouts:
-            continue  # so does this, and a line says of what it tells
         cause = history.events.get(event.cause)
         if cause is None:
             yield (
@@ -56,8 +53,8 @@ def _publishers(logs: LogRows, history: History) -> Iterator[str]:
         else:
             yield f"which handler of {_name(cause)} published {_name(event)}: its log was not given"
     for event in history.events.values():
-        known = event.cause in history.undos or event.cause in history.flow.children
-        if event.cause and event.cause not in history.events and not known:
+        known = event.cause in history.events or event.cause in history.undos
+        if event.cause and not known:
             yield f"the event {event.cause}, which caused {_name(event)}"
 
 

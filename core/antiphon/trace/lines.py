@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from antiphon.instants import EPOCH
 from antiphon.ledger import Entry, Kind
 
 KINDS = {
@@ -107,11 +106,7 @@ def read(number: int, line: dict[str, Any]) -> Entry | None:
     if not all(fields.get(name) for name in NEEDED.get(kind, _DELIVERED)):
         return None
     utc = at if at.tzinfo is UTC else at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    row = Entry(utc, f"line {number}", kind, fields)
-    delay = row.length("delay_ms")
-    if kind == Kind.SCHEDULED and delay is not None and not row.text("due"):
-        fields["due"] = str(round((utc + delay - EPOCH) / timedelta(milliseconds=1)))
-    return row
+    return Entry(utc, f"line {number}", kind, fields)
 
 
 def _text(value: Any) -> str:
@@ -131,11 +126,13 @@ def _settle_names(kind: Kind, fields: dict[str, str]) -> None:
             fields["type"], fields["entry"], _ = f"{fields.get('outstanding', '')}||".split("|", 2)
         case Kind.ESCALATED:
             fields.pop("event", None)  # that which was being handled, not that which tells of it
-        case Kind.SCHEDULED | Kind.CHILD:
+        case Kind.SCHEDULED:
             fields["by"] = fields.get("group", "")
-            fields.pop("cause", None)  # of the event that was being handled
-        case Kind.CHILD_CLOSED:
-            fields["verdict"] = fields.get("verdict") or fields.get("child_verdict", "")
+            fields.pop("entry", None)  # of the event that was being handled
+        case Kind.CHILD:
+            fields["cause"], fields["by"] = fields.get("event", ""), fields.get("group", "")
+            for name in ("type", "subject", "entry"):
+                fields[name] = fields.get(f"child_{name}", "")
         case Kind.TIMED_OUT:
             # The script makes this id, so that an event is published once.
             fields["event"] = f"{fields['correlation_id']}:timeout:{fields.get('group', '')}"

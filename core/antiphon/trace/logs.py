@@ -50,7 +50,6 @@ class LogRows:
             elif row.kind == Kind.LOST and row.text("verdict"):
                 found.rows.append(replace(row, kind=Kind.CLOSED))
         found._complete_undos()
-        found._complete_children()
         found._complete_events()
         found.rows.sort(key=lambda row: row.at)
         return found
@@ -81,57 +80,32 @@ class LogRows:
                 yield number, parsed
 
     def _complete_undos(self) -> None:
-        """Say of every delivery that undoes a step what it undoes.
-
-        Either the line that ordered it tells, or that of its end: then it is the event's cause.
-        """
-        undone = {row.text("event"): row.text("of") for row in self.rows if row.kind == Kind.UNDO}
-        for row in self.rows:
-            if row.text("undo"):
-                undone[row.text("event")] = row.text("cause")
-        begun = set[str]()
-        for position, row in enumerate(self.rows if undone else ()):
-            event = row.text("event")
-            if row.kind not in NEEDED and event in undone:
-                begun.add(event)
-                fields = {**row.fields, "undo_of": undone[event]}
-                self.rows[position] = replace(row, fields=fields)
+        """Leave out the orders to undo a step that somebody has begun: their lines say as much."""
+        begun = {row.text("event") for row in self.rows if row.text("undo_of")}
         self.rows = [r for r in self.rows if r.kind != Kind.UNDO or r.text("event") not in begun]
 
-    def _complete_children(self) -> None:
-        """Find which delivery started a child: the one that its worker completed just then."""
-        completed = [row for row in self.rows if row.kind == Kind.COMPLETED]
+    def _complete_closings(self, delivered: Iterable[str]) -> Mapping[str, Entry]:
+        """Find the events that tell of the end of a child: their ids begin with its own."""
+        children = {row.text("child"): row for row in self.rows if row.kind == Kind.CHILD}
+        told = dict[str, Entry]()
+        for event in delivered:
+            child = children.get(event.rpartition(":closed:")[0])
+            if child is not None:
+                told[event] = child
+        latest = {child.text("child"): name for name, child in told.items()}
         for position, row in enumerate(self.rows):
-            if row.kind != Kind.CHILD:
-                continue
-            near = (
-                (abs(row.at - done.at), done.text("event"))
-                for done in completed
-                if all(done.text(name) == row.text(name) for name in ("group", "consumer"))
-            )
-            _, cause = min(near, default=(None, ""))
-            self.rows[position] = replace(row, fields={**row.fields, "cause": cause})
-
-    def _complete_put_off(self) -> Mapping[str, Entry]:
-        """Find which delivery put an event off; its line says which entry was being handled."""
-        handled = {
-            (row.text("group"), row.text("entry")): row.text("event")
-            for row in self.rows
-            if row.kind not in NEEDED
-        }
-        put_off = dict[str, Entry]()
-        for position, row in enumerate(self.rows):
-            if row.kind == Kind.SCHEDULED:
-                cause = handled.get((row.text("by"), row.text("entry")), "")
-                self.rows[position] = replace(row, fields={**row.fields, "cause": cause})
-                put_off[row.text("event")] = self.rows[position]
-        return put_off
+            if row.kind == Kind.CHILD_CLOSED:
+                fields = {**row.fields, "event": latest.get(row.text("child"), "")}
+                self.rows[position] = replace(row, fields=fields)
+        return told
 
     def _complete_events(self) -> None:
         """Give every event a row and an entry id; deliveries tell both when nothing else does."""
         announced = {row.text("event") for row in self.rows if row.kind == Kind.PUBLISHED}
-        put_off, delivered = self._complete_put_off(), self._first_deliveries()
+        put_off = {row.text("event"): row for row in self.rows if row.kind == Kind.SCHEDULED}
         joins = {row.text("event"): row for row in self.rows if row.kind == Kind.TIMED_OUT}
+        delivered = self._first_deliveries()
+        closings = self._complete_closings(delivered)
         for position, row in enumerate(self.rows):
             if row.kind != Kind.PUBLISHED:
                 continue
@@ -147,8 +121,8 @@ class LogRows:
             if later := put_off.get(event):
                 fields = {**later.fields, "entry": row.text("entry")}
                 self.rows.append(Entry(row.at, row.id, Kind.PUBLISHED, fields))
-            elif join := joins.get(event):
-                fields = {**row.fields, "by": join.text("group")}
+            elif herald := joins.get(event) or closings.get(event):
+                fields = {**row.fields, "by": herald.text("group")}
                 self.rows.append(Entry(row.at, row.id, Kind.PUBLISHED, fields))
             else:
                 found = Entry(row.at, row.id, Kind.ADOPTED, {**row.fields, "by": ""})

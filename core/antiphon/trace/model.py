@@ -177,9 +177,7 @@ class Trace:
             events=events,
             steps=tuple(steps),
             outstanding=waiting.outstanding(owed, history, steps, as_of),
-            critical_path=critical_path(
-                events, steps, as_of, tuple(history.flow.children.values())
-            ),
+            critical_path=critical_path(events, steps, as_of),
             relapse=history.relapse,
             halt=history.halt,
             escalations=tuple(history.escalations),

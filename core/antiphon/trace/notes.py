@@ -30,7 +30,7 @@ class Notes:
 
         self._approvals: Mapping[str, Approval] = {it.id: it for it in trace.approvals}
         self._timeouts: Mapping[str, JoinTimeout] = {it.event_id: it for it in trace.timeouts}
-        self._children: Mapping[str, Child] = {it.id: it for it in trace.children}
+        self._closings: Mapping[str, Child] = {it.event_id: it for it in trace.children}
 
     def event(self, it: TracedEvent) -> Iterator[str]:
         """Say why an event is there when no handler published it just so."""
@@ -38,7 +38,7 @@ class Notes:
             yield f"- {self._put_off(put_off)}"
         if timeout := self._timeouts.get(it.id):
             yield f"- {timeout}"
-        if child := self._children.get(it.cause):
+        if child := self._closings.get(it.id):
             yield f"- its child {child.id}: {child.verdict or 'over'}"
 
     def later(self, it: Scheduled) -> Iterator[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from antiphon.trace.flow import Child
 from antiphon.trace.news import NEWS
 from antiphon.trace.parts import CriticalPath, Step, TracedEvent
 
@@ -20,7 +19,6 @@ def critical_path(
     events: Sequence[TracedEvent],
     steps: Sequence[Step],
     as_of: datetime,
-    children: Sequence[Child] = (),
 ) -> CriticalPath:
     """Find the chain that ended last; a step that still goes on counts as ending at `as_of`."""
     # Those who hear of the closing do so after the recovery: they did not make it longer.
@@ -29,12 +27,6 @@ def critical_path(
         return CriticalPath(steps=(), duration=timedelta(), working=timedelta())
     by_id = {event.id: event for event in events}
     publishers = {event_id: step for step in steps for event_id in step.published}
-    # What tells of a child's end follows from the step that started it.
-    places = {(step.group, step.event_id): step for step in steps}
-    started_by = {child.id: places.get((child.by, child.cause)) for child in children}
-    for event in events:
-        if starter := started_by.get(event.cause):
-            publishers.setdefault(event.id, starter)
     last = max(worked, key=lambda step: step.end or as_of)
     chain, first = _backwards(last, by_id, publishers)
     while chain[-1].undo_of:

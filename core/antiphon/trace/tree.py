@@ -45,6 +45,9 @@ class _Family:
 
         self.roots: list[Node] = []
         self._steps = _by_place(trace.steps)
+        self.heralds = {child.event_id: child for child in trace.children if child.event_id}
+        """By event: the child it tells of."""
+
         for step in trace.steps:
             if not step.undo_of:
                 self.answers.setdefault(step.event_id, []).append(step)
@@ -60,7 +63,8 @@ class _Family:
     def of(self, node: Node) -> list[Node]:
         match node:
             case Step():
-                published = [self.published[event_id] for event_id in node.published]
+                own = [event_id for event_id in node.published if event_id not in self.heralds]
+                published = [self.published[event_id] for event_id in own]
                 return [*published, *self.offspring.get(node.id, ())]
             case TracedEvent():
                 return self.answers.get(node.id, [])
@@ -69,13 +73,11 @@ class _Family:
 
     def _settle_events(self, trace: Trace) -> None:
         by_a_step = {event_id for step in trace.steps for event_id in step.published}
-        heralds = dict(_heralds(trace))
         for event in trace.events:
-            if event.id in by_a_step:
-                continue
-            herald = heralds.get(event.id) or heralds.get(event.cause)
-            if herald is not None:
+            if herald := self.heralds.get(event.id):
                 self._below(herald, event)
+            elif event.id in by_a_step:
+                continue
             elif event.cause in self.published:
                 self.answers.setdefault(event.cause, []).append(event)
             else:
@@ -86,16 +88,6 @@ class _Family:
             self.roots.append(node)
         else:
             self.offspring.setdefault(parent.id, []).append(node)
-
-
-def _heralds(trace: Trace) -> Iterator[tuple[str, Step | Child]]:
-    """Pair what tells of a join or a child, by its own id or by its cause, with that."""
-    joined = {step.group: step for step in trace.steps if step.outcome == StepOutcome.JOINED}
-    for timeout in trace.timeouts:
-        if timeout.group in joined:
-            yield timeout.event_id, joined[timeout.group]
-    for child in trace.children:
-        yield child.id, child
 
 
 def _by_place(steps: Iterable[Step]) -> dict[tuple[str, str], Step]:
