@@ -89,6 +89,9 @@ class Summary:
     notundone: int
     """Steps that could not be undone."""
 
+    left: str
+    """What it leaves behind half done, for a person to read; empty when nothing."""
+
     reasons: tuple[str, ...]
     """What went wrong, in words, sorted."""
 
@@ -130,6 +133,7 @@ class Summary:
             undos=_whole(fields, "undos"),
             undone=_whole(fields, "undone"),
             notundone=_whole(fields, "notundone"),
+            left=fields.get("left", ""),
             reasons=tuple(
                 sorted(v for name, v in fields.items() if name.startswith(_REASON_PREFIX))
             ),
@@ -170,6 +174,7 @@ class Summary:
             "undos": self.undos,
             "undone": self.undone,
             "notundone": self.notundone,
+            "left": self.left or None,
             "reasons": list(self.reasons),
         }
 

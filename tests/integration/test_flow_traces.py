@@ -10,6 +10,7 @@ from pathlib import Path
 from antiphon import Settings
 from antiphon.broker.reading import RedisReading
 from antiphon.records import Records
+from antiphon.testing import expect
 from antiphon.trace import Trace
 from witness import Witness
 
@@ -76,6 +77,7 @@ async def test_log_lines_of_a_real_flow_tell_what_the_ledger_tells(
     assert (timeout.group, timeout.missing) == ("api.reopen", ("cache.warmed@elsewhere",))
     assert [step.won.branch for step in asked.steps if step.won] == ["database.restored@*"]
     assert [step.group for step in undone.steps if step.undo_of] == ["cache.warm", "api.restart"]
+    expect(undone).cancelled().ran("cache.warm", times=1).undone("cache.warm", times=1)
     assert undone.cancellation is not None
     assert undone.rollback is not None
     assert undone.rollback.steps == undone.summary.undone == 2

@@ -168,6 +168,8 @@ async def test_what_is_expected_and_not_so_shows_the_trace(kit: Cell, api: Servi
         "the recovery to be failed; it is completed": it.failed,
         "the recovery to be partial; it is completed": it.partial,
         "the recovery to be halted; it is completed": it.halted,
+        "the recovery to be cancelled; it is completed": it.cancelled,
+        "api.restart to be undone; it never was undone": lambda: it.undone("api.restart"),
         "api.restart to run 2 times; it ran once": lambda: it.ran("api.restart", times=2),
         "api.restart not to run; it ran once": lambda: it.did_not_run("api.restart"),
         "web.reopen to run; it never ran": lambda: it.ran("web.reopen"),

@@ -228,6 +228,14 @@ def test_the_summary_tells_what_a_trimmed_ledger_does_not(
     assert words in drawn(Trace.from_ledger(story.entries(), summary=summary, now=story.now))
 
 
+def test_the_head_says_what_is_left_behind() -> None:
+    """A recovery that ended in the middle leaves something half done."""
+    left = "orders-db.restore took effect, and this did not: what should have followed"
+    trace = from_ledger(a_rollback())
+    known = replace(trace, summary=replace(trace.summary, left=left))
+    assert f"left behind: {left}" in " ".join(drawn(known))
+
+
 def test_what_lost_its_place_is_drawn_all_the_same() -> None:
     """A trimmed ledger may know an undo, a child or a delay without the step behind it."""
     story = FlowStory()

@@ -380,6 +380,7 @@ def test_a_trace_as_json_has_stable_keys() -> None:
         "undos": 0,
         "undone": 0,
         "notundone": 0,
+        "left": None,
         "reasons": [],
         "relapse": None,
         "halt": None,

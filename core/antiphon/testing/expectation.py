@@ -74,10 +74,15 @@ class Expectation:
         __tracebackhide__ = True
         return self._verdict("halted")
 
+    def cancelled(self) -> Self:
+        """A person ended it."""
+        __tracebackhide__ = True
+        return self._verdict("cancelled")
+
     def ran(self, handler: str, *, times: int | None = None) -> Self:
         """The handler ran: so often, every attempt counted, or at least once."""
         __tracebackhide__ = True
-        ran = sum(len(step.attempts) for step in self._steps(handler))
+        ran = sum(len(step.attempts) for step in self._steps(handler) if not step.undo_of)
         return self._count(ran, times, handler, ("run", "ran"))
 
     def did_not_run(self, handler: str) -> Self:
@@ -96,6 +101,13 @@ class Expectation:
             wanted, seen = "die", f"its deliveries: {_listed(step.outcome for step in steps)}"
         met = any(because in error for error in errors)
         return self._met(met, f"{handler} to {wanted}", seen)
+
+    def undone(self, handler: str, *, times: int | None = None) -> Self:
+        """What the handler had completed was undone: so often, or at least once."""
+        __tracebackhide__ = True
+        undos = [step for step in self._steps(handler) if step.undo_of]
+        seen = sum(step.outcome == StepOutcome.COMPLETED for step in undos)
+        return self._count(seen, times, handler, ("be undone", "was undone"))
 
     def published(
         self, kind: type[Event], *, subject: str | None = None, times: int | None = None

@@ -65,6 +65,7 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
         undos=0 if closing else sum(not s.outcome.is_final for s in undos),
         undone=sum(s.outcome == StepOutcome.COMPLETED for s in undos),
         notundone=sum(s.outcome in _NOT_UNDONE for s in undos),
+        left="",
         reasons=tuple(sorted(_reason(step) for step in (*dead, *suppressed))),
     )
 

@@ -29,6 +29,8 @@ def headlines(trace: Trace) -> Iterator[str]:
     yield from (str(it) for it in trace.timeouts if it.event_id not in known)
     yield from _rollback(trace)
     yield from _escalations(trace)
+    if trace.summary.left and trace.closed:
+        yield f"left behind: {trace.summary.left}"
     for reason, times in Counter(trace.summary.reasons).items():
         yield f"! {without_path(reason, trace)}" + (f" ({times}x)" if times > 1 else "")
 
