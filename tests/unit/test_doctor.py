@@ -193,10 +193,9 @@ def test_an_old_recovery_is_a_warning_that_says_what_it_waits_for() -> None:
 
 
 def test_a_recovery_that_waits_for_a_group_nobody_registered_is_a_problem() -> None:
-    """It would wait for ever; one that no handler has heard yet ends by itself."""
-    waits = OpenRecoveries(
-        count=1, oldest="one", opened=NOW, about="", groups=frozenset({"orders.gone", "?"})
-    )
+    """It would wait for ever; what no handler has heard, or no group is needed for, does not."""
+    groups = frozenset({"orders.gone", "?", ""})
+    waits = OpenRecoveries(count=1, oldest="one", opened=NOW, about="", groups=groups)
     [finding] = bad(report(recoveries=waits))
     assert (finding.grade, finding.about) == (Grade.PROBLEM, "orders.gone")
     assert finding.remedy.endswith("antiphon groups retire orders.gone")

@@ -62,6 +62,57 @@ def test_what_no_guard_decided_is_null_and_none_is_0() -> None:
         assert found[name] is None
 
 
+FLOW = {
+    b"status": b"open",
+    b"parent": b"the-parent",
+    b"source": b"carl",
+    b"deadline": str(BEGINNING_MS + 3000).encode(),
+    b"stalled": str(BEGINNING_MS + 4000).encode(),
+    b"cancelled": b"ana: maintenance",
+    b"undoing": b"cancelled",
+    b"undos": b"2",
+    b"undone": b"3",
+    b"notundone": b"1",
+    b"left": b"a.b took effect",
+}
+
+
+def test_what_became_of_its_flow_is_read() -> None:
+    """Parent and requester, deadline, who ended it, and how far it is undone."""
+    found = Summary.from_hash("the-recovery", FLOW).to_dict()
+    assert {name: found[name] for name in (
+        "parent", "requester", "deadline", "stalled", "cancelled", "undoing", "undos", "undone",
+        "notundone", "left",
+    )} == {
+        "parent": "the-parent",
+        "requester": "carl",
+        "deadline": "2026-11-22T12:00:03.000Z",
+        "stalled": "2026-11-22T12:00:04.000Z",
+        "cancelled": "ana: maintenance",
+        "undoing": "cancelled",
+        "undos": 2,
+        "undone": 3,
+        "notundone": 1,
+        "left": "a.b took effect",
+    }  # fmt: skip
+    found = Summary.from_hash("the-recovery", {b"status": b"open", b"source": b""}).to_dict()
+    assert [found[name] for name in ("undos", "undone", "notundone")] == [0, 0, 0]
+    for name in ("parent", "requester", "deadline", "stalled", "cancelled", "undoing", "left"):
+        assert found[name] is None
+
+
+def test_a_list_of_recoveries_says_what_became_of_their_flow(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whose child it is, what is late, and what is being taken back."""
+    _draw([Summary.from_hash("the-recovery", FLOW)])
+    assert (
+        capsys.readouterr()
+        .out.rstrip()
+        .endswith(", a child, cancelled, past its deadline, rolling back, 3 undone, 1 not undone")
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
