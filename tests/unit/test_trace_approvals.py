@@ -12,6 +12,7 @@ from antiphon.ledger import Entry
 from antiphon.trace import Approval, Step, StepOutcome, Trace
 from antiphon.trace.approvals import course, people
 from flow_story import ASKED, RESTORE, FlowStory
+from guarded_story import Limit
 from trace_story import Fact
 
 SECOND = timedelta(seconds=1)
@@ -128,6 +129,17 @@ def test_what_follows_when_nobody_answers_is_said(
 
 
 @SOURCES
+def test_nobody_is_asked_once_the_recovery_is_cancelled(trace_of: TraceOf) -> None:
+    """The delivery ended for another reason, so no answer is waited for."""
+    story, failed = failing()
+    story.asks(RESTORE, failed)
+    story.after(5).is_cancelled("ana", "maintenance")
+    story.suppresses(RESTORE, failed, Limit("cancel", "recovery"), "the recovery was cancelled")
+    approval, step = only(trace_of(story))
+    assert (approval.state, step.outcome) == ("dropped", StepOutcome.SUPPRESSED)
+
+
+@SOURCES
 def test_a_further_tier_is_asked_as_well(trace_of: TraceOf) -> None:
     """Who may answer grows, and the time begins anew."""
     story, failed = failing()
@@ -147,7 +159,7 @@ def test_a_further_tier_is_asked_as_well(trace_of: TraceOf) -> None:
     ("who", "quorum", "named"),
     [
         ((), 1, "anybody"),
-        ((), 2, "2 of anybody"),
+        ((), 2, "2 people"),
         (("ana",), 1, "ana"),
         (("ana", "ben", "eve"), 1, "ana, ben or eve"),
         (("ana", "ben", "eve"), 3, "ana, ben and eve"),

@@ -12,7 +12,7 @@ from antiphon.ledger import Entry, Kind
 GUARD = "approval"
 """The guard that holds a delivery while people are asked."""
 
-State = Literal["waiting", "granted", "denied", "expired"]
+State = Literal["waiting", "granted", "denied", "expired", "dropped"]
 
 _GIVEN_UP = frozenset({"deny", "proceed"})
 """What may follow the last tier and ends the waiting; `escalate` goes on."""
@@ -85,6 +85,9 @@ class Approval:
     expiries: tuple[Expiry, ...] = ()
     """The tiers that did not answer in time."""
 
+    dropped: bool = False
+    """Whether the delivery ended for another reason, so that nobody need answer."""
+
     @classmethod
     def of(cls, row: Entry) -> Approval:
         """Read a row of `asked`."""
@@ -111,7 +114,9 @@ class Approval:
             return "granted"
         last = self.expiries[-1] if self.expiries else None
         over = last is not None and last.tier >= self.tier and last.otherwise in _GIVEN_UP
-        return "expired" if over else "waiting"
+        if over:
+            return "expired"
+        return "dropped" if self.dropped else "waiting"
 
     def then(self, row: Entry) -> Approval:
         """Return it as it stands after a further row about it, in whatever order they come."""
@@ -119,20 +124,16 @@ class Approval:
             case Kind.ASKED:
                 return self._asked_again(Approval.of(row))
             case Kind.APPROVED:
-                # A log line tells of the last vote alone, and then it is granted.
-                enough = row.whole("votes") is None or (row.whole("votes") or 0) >= self._needed(
-                    row
-                )
+                count, needed = row.whole("votes"), row.whole("quorum") or self.quorum
+                # A line that does not count them tells that it was granted.
+                granted = row.at if count is None or count >= needed else self.granted
                 votes = sorted((*self.votes, Answer.of(row)), key=lambda vote: vote.at)
-                return replace(self, votes=tuple(votes), granted=row.at if enough else self.granted)
+                return replace(self, votes=tuple(votes), granted=granted)
             case Kind.DENIED:
                 return replace(self, denial=Answer.of(row))
             case _:
                 missed = sorted((*self.expiries, Expiry.of(row)), key=lambda it: (it.tier, it.at))
                 return replace(self, expiries=tuple(missed))
-
-    def _needed(self, row: Entry) -> int:
-        return row.whole("quorum") or self.quorum
 
     def _asked_again(self, asked: Approval) -> Approval:
         """Take over whom a later tier asks, and whatever an earlier row did not tell."""
@@ -157,7 +158,9 @@ def people(it: Approval) -> str:
     names = " or ".join(filter(None, (", ".join(it.who[:-1]), *it.who[-1:]))) or "anybody"
     if it.who and it.quorum == len(it.who) > 1:
         return " and ".join((", ".join(it.who[:-1]), it.who[-1]))
-    return names if it.quorum == 1 else f"{it.quorum} of {', '.join(it.who) or 'anybody'}"
+    if it.quorum == 1:
+        return names
+    return f"{it.quorum} of {', '.join(it.who)}" if it.who else f"{it.quorum} people"
 
 
 def course(it: Approval) -> list[tuple[datetime, str]]:

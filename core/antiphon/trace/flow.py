@@ -232,13 +232,8 @@ class Flow:
     rollback: Rollback | None = None
     """The latest; None when nothing was to be undone."""
 
-    def add(self, row: Entry, cause: str) -> None:
-        """Take in one row.
-
-        Args:
-            row: one of `KINDS`.
-            cause: the event that the group which did this reacted to last.
-        """
+    def add(self, row: Entry) -> None:
+        """Take in one row, of one of `KINDS`."""
         match row.kind:
             case Kind.SCHEDULED:
                 self.scheduled.setdefault(row.text("event"), Scheduled.of(row))
@@ -253,7 +248,7 @@ class Flow:
             case Kind.UNDOING:
                 self.rollback = Rollback.of(row)
             case Kind.CHILD | Kind.CHILD_CLOSED:
-                self._follow(row, cause)
+                self._follow(row)
             case _:
                 self._answer(row)
 
@@ -275,7 +270,7 @@ class Flow:
             known = Approval.of(row)
         self.approvals[name] = Approval.of(row) if known is None else known.then(row)
 
-    def _follow(self, row: Entry, cause: str) -> None:
+    def _follow(self, row: Entry) -> None:
         name = row.text("child")
         child = self.children.get(name) or Child(
             id=name, type="", subject="", by="", cause="", at=row.at
@@ -291,7 +286,7 @@ class Flow:
                 type=row.text("type"),
                 subject=row.text("subject"),
                 by=row.text("by"),
-                cause=row.text("cause") or cause,
+                cause=row.text("cause"),
             )
         self.children[name] = child
 

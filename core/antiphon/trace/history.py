@@ -63,8 +63,6 @@ class History:
     unknown_kinds: set[str] = field(default_factory=set)
     _announced: set[str] = field(default_factory=set)
     _deaths: dict[tuple[str, str], str] = field(default_factory=dict)
-    _completed: dict[str, str] = field(default_factory=dict)
-    """By group: the event of the delivery it completed last."""
 
     @classmethod
     def of(cls, rows: Iterable[Entry]) -> History:
@@ -82,7 +80,7 @@ class History:
         elif row.kind in _DECISIONS:
             self._decide(row)
         elif row.kind in flow.KINDS:
-            self.flow.add(row, self._completed.get(row.text("by"), ""))
+            self.flow.add(row)
         else:
             self._record(row)
 
@@ -148,7 +146,7 @@ class History:
     def _deliver(self, row: Entry) -> None:
         fields = row.fields
         place = fields.get("group", ""), fields.get("event", ""), fields.get("entry", "")
-        group, event_id, _ = place
+        event_id = place[1]
         delivery = self.deliveries.get(place)
         if delivery is None:
             delivery = self._begin(row, place)
@@ -158,8 +156,6 @@ class History:
                 self.events[event_id] = _event_of(row, cause="", by="")
             case Kind.DIED:
                 self._deaths[place[:2]] = row.text("dead")
-            case Kind.COMPLETED:
-                self._completed[group] = event_id
             case Kind.JOINED:
                 self.flow.arrive(row)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
@@ -184,7 +184,7 @@ class Trace:
             acknowledgement=history.acknowledgement,
             scheduled=tuple(history.flow.scheduled.values()),
             timeouts=tuple(history.flow.timeouts),
-            approvals=tuple(history.flow.approvals.values()),
+            approvals=tuple(_approvals(history, steps)),
             children=tuple(history.flow.children.values()),
             stall=history.flow.stall,
             cancellation=history.flow.cancellation,
@@ -258,3 +258,10 @@ class Trace:
             "outstanding": [document.owed(owed) for owed in self.outstanding],
             "missing": list(self.missing),
         }
+
+
+def _approvals(history: History, steps: Sequence[Step]) -> Iterator[Approval]:
+    """Tell those nobody need give any more: the delivery ended for another reason."""
+    ended = {(step.group, step.event_id) for step in steps if step.outcome.is_final}
+    for asked in history.flow.approvals.values():
+        yield replace(asked, dropped=(asked.group, asked.event_id) in ended)
