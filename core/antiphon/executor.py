@@ -15,7 +15,16 @@ from antiphon.broker.calls import Calls, Lease
 from antiphon.broker.circuits import Circuits
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.incidents import Incidents
-from antiphon.broker.replies import JOINS, Admission, OnHold, Onset, Run, admission, said
+from antiphon.broker.replies import (
+    JOINS,
+    Admission,
+    OnHold,
+    Onset,
+    Run,
+    Suppressed,
+    admission,
+    said,
+)
 from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
@@ -26,7 +35,7 @@ from antiphon.inflight import Flight, Interruption
 from antiphon.invoking import Invoke, undoer
 from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often, writable
 from antiphon.recovery import Recovery, current
-from antiphon.refusal import say_onset, say_refusal
+from antiphon.refusal import say_approval, say_onset, say_refusal
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Event
@@ -93,21 +102,10 @@ class Executor:
         """The delivery does not run now, or not at all."""
         if isinstance(why, OnHold):
             self._wake(max(0.0, why.due_ms / 1000 - time.time()))
-            if why.guard == "approval" and why.fresh:
-                self._say_asked(delivery, why)
-        say_refusal(why, delivery.key, self._log.bind(**self._log_fields(delivery)))
-
-    def _say_asked(self, delivery: Delivery, why: OnHold) -> None:
-        approval = self.handler.course.approval
-        self._log.warning(
-            "approval.requested",
-            approval=why.name,
-            who=list(approval.tiers[0]) if approval else [],
-            quorum=why.limit,
-            otherwise=approval.otherwise if approval else "",
-            due_ms=why.due_ms if approval and approval.within else None,
-            **self._log_fields(delivery),
-        )
+        log = self._log.bind(**self._log_fields(delivery))
+        if isinstance(why, OnHold | Suppressed) and why.guard == "approval":
+            say_approval(why, self.handler.course.approval, log)
+        say_refusal(why, delivery.key, log)
 
     async def _won(self, lease: Lease) -> None:
         """Say that a join fired without all its branches; end what would bring the others."""

@@ -18,7 +18,11 @@ from antiphon.broker.replies import (
     Suppressed,
     Waiting,
 )
+from antiphon.flow.approval import Approval
 from antiphon.telemetry.metrics import decided
+
+UNANSWERED = "nobody answered in time"
+"""What `consent.lua` says of a step that was given up because nobody answered."""
 
 
 def say_refusal(why: Admission, key: str, log: Any) -> None:
@@ -53,6 +57,30 @@ def say_onset(onset: Onset, log: Any) -> None:
         log.error(
             "recovery.escalated", guard=onset.guard, name=onset.name, reason=onset.why, tier=1
         )
+
+
+def say_approval(why: OnHold | Suppressed, approval: Approval | None, log: Any) -> None:
+    """Say whom a step waits for, that they did not answer in time, and that people were told."""
+    within = approval is not None and approval.within is not None
+    if isinstance(why, Suppressed):
+        if why.why == UNANSWERED:
+            log.warning("approval.expired", approval=why.name, otherwise="deny")
+    elif why.fresh:
+        log.warning(
+            "approval.requested",
+            approval=why.name,
+            who=list(approval.tiers[0]) if approval else [],
+            quorum=why.limit,
+            otherwise=approval.otherwise if approval else "",
+            due_ms=why.due_ms if within else None,
+        )
+    elif why.expired:
+        follows = "escalate" if why.told else "next tier"
+        log.warning("approval.expired", approval=why.name, otherwise=follows)
+    if isinstance(why, OnHold) and why.told:
+        decided("approval", "escalated")
+        reason = "nobody gave an approval in time"
+        log.error("recovery.escalated", guard="approval", name=why.name, reason=reason, tier=1)
 
 
 def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:

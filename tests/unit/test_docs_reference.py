@@ -34,7 +34,7 @@ PLUGGED_IN = {
 _SHARED = {"--help"}
 _FIXED = {
     "open_recoveries", "closed_recoveries", "fence", "dead", "groups", "workers",
-    "pauses", "held", "storm", "escalations", "guards", "audit",
+    "pauses", "held", "storm", "escalations", "guards", "audit", "timers", "approvals",
 }  # fmt: skip
 _GUARDS = {
     "breaker": "<name>",

@@ -66,6 +66,10 @@ class OnHold:
     due_ms: int
     fresh: bool
     """Whether the hold began now."""
+    expired: bool = False
+    """Whether an approval was not given in time; it goes on waiting, perhaps for others."""
+    told: bool = False
+    """Whether people were told of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +172,9 @@ def _run(token: bytes, attempt: bytes, failures: bytes, previous: bytes, *rest: 
 
 
 def _on_hold(*reply: Any) -> OnHold:
-    guard, name, limit, value, due_ms, fresh = reply
-    return OnHold(_text(guard), _text(name), limit, value, int(due_ms), bool(fresh))
+    guard, name, limit, value, due_ms, said_now = reply
+    begun, expired, told = (said_now == 1, said_now in _EXPIRED, said_now == max(_EXPIRED))
+    return OnHold(_text(guard), _text(name), limit, value, int(due_ms), begun, expired, told)
 
 
 def _suppressed(*reply: Any) -> Suppressed:
@@ -189,6 +194,9 @@ def _suppressed(*reply: Any) -> Suppressed:
 
 JOINS = 9
 """What `admit.lua` and `pass.lua` answer first when a failure should join another recovery."""
+
+_EXPIRED = (2, 3)
+"""What a hold says of an approval that was not given in time: others may, people were told."""
 
 _BEGUN = 10
 """The reply is the second value, and the rest is news of a recovery that was opened."""

@@ -23,19 +23,23 @@ function guards.approval.check(k, a)
 end
 
 function guards.approval.hold(k, a, due)
+  local again = nil
   if asked.state == 'new' then
     request(k, a, 1)
   elseif asked.over and asked.tier < #asked.tiers then
     expire(k, a, 'next tier')
     request(k, a, asked.tier + 1)
+    again = 2
   elseif asked.over then -- escalate: it goes on waiting
     expire(k, a, 'escalate')
     redis.call('HSET', KEYS[k], 'due', '')
     escalate(string.match(ARGV[12], '^%S+ %S+ (%S+)'), {guard = 'approval', name = ARGV[a],
-      limit = ARGV[a + 1], value = 0, tier = 1,
-      why = ARGV[3] .. ' waits for an approval that nobody gave in time: antiphon approve ' .. ARGV[a]})
+      limit = ARGV[a + 1], value = 0, tier = 1, why = ARGV[3]
+        .. ' waits for an approval that nobody gave in time: antiphon approve ' .. ARGV[a]})
+    again = 3
   end
   redis.call('PEXPIRE', KEYS[k], due - now + ARGV[2])
+  return again
 end
 
 -- The request is over when the delivery is given up. Returns that nobody need be told.

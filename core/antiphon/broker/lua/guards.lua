@@ -32,8 +32,8 @@ local function ask()
     if not no or (flag('i') and not no.due and not no.firm) then return nil end
     local kind, name = ARGV[a - 1], ARGV[a]
     if no.due then
-      if guard.hold then guard.hold(k, a, no.due) end
-      return hold(kind, name, no.limit, no.value, no.due)
+      local again = guard.hold and guard.hold(k, a, no.due)
+      return hold(kind, name, no.limit, no.value, no.due, again)
     end
     if guard.first then no.once = guard.first(k, a, no) end
     return suppress(kind, name, no)

@@ -3,7 +3,8 @@
 local held = redis.call('HGET', KEYS[29], delivery)
 
 -- Look again at `due`. The row is written when the hold begins, not each time it is looked at.
-local function hold(guard, name, limit, value, due)
+-- `again` is what an approval has to say of a hold that goes on: 2 it expired, 3 people were told.
+local function hold(guard, name, limit, value, due, again)
   redis.call('ZADD', KEYS[19], due, member)
   local fresh = string.match(held or '', '^(.*)|%d+$') ~= guard .. '|' .. name
   if key.mine then -- attempts are counted however long the hold
@@ -14,7 +15,7 @@ local function hold(guard, name, limit, value, due)
     note('held', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'guard', guard,
       'name', name, 'limit', limit, 'value', value, 'due', due)
   end
-  return {7, guard, name, tonumber(limit), tonumber(value), due, fresh and 1 or 0}
+  return {7, guard, name, tonumber(limit), tonumber(value), due, again or fresh and 1 or 0}
 end
 
 -- End the delivery without running it. `no` holds limit, value, why, and maybe opens, the instant
