@@ -13,6 +13,7 @@ from antiphon.duration import duration
 from antiphon.errors import ConfigurationError
 from antiphon.flow.approval import Approval
 from antiphon.flow.course import Course, OnFailure
+from antiphon.flow.goal import Goal
 from antiphon.flow.join import Choice, Join, selector
 from antiphon.guards.breaker import Breaker
 from antiphon.guards.policy import Guards
@@ -216,6 +217,29 @@ class Service:
     async def stop(self) -> None:
         """Stop them: let deliveries finish within the drain limit, hand the rest back."""
         await self.broker.stop()
+
+    def goal(self, failure: Choice, completion: Choice) -> None:
+        """Declare what recoveries from a failure are for, so that ``antiphon check`` holds it.
+
+        It changes nothing about how handlers run.
+
+        Args:
+            failure: the type or selector of the event that a recovery begins with.
+            completion: that of the event which every way of it should reach.
+
+        Raises:
+            ConfigurationError: one of them is a join, or both are of the same type.
+        """
+        self._goals.append(Goal.of(self.name, failure, completion))
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What `goal` declared, in the order it was called."""
+        return tuple(self._goals)
+
+    @cached_property
+    def _goals(self) -> list[Goal]:
+        return []
 
 
 def _check_undo(handler: Handler) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from antiphon_events import Event, Failure, Lifecycle
+from antiphon_events import ChildClosed, Event, Failure, JoinTimedOut, Lifecycle, StepFailed
+
+_OURS = (Lifecycle, StepFailed, JoinTimedOut, ChildClosed)
 
 
 class Kind(StrEnum):
@@ -23,7 +25,7 @@ class Kind(StrEnum):
         """The kind of an event class."""
         if issubclass(event, Failure):
             return cls.FAILURE
-        return cls.LIFECYCLE if issubclass(event, Lifecycle) else cls.COMPLETION
+        return cls.LIFECYCLE if issubclass(event, _OURS) else cls.COMPLETION
 
     @property
     def unbidden(self) -> bool:
@@ -42,3 +44,8 @@ class Fact:
 
     def __str__(self) -> str:
         return self.type if self.subject is None else f"{self.type} about {self.subject}"
+
+
+def fact_of(event: type[Event]) -> Fact:
+    """The events of a class, whatever they are about."""
+    return Fact(event.type, Kind.of(event))

@@ -13,11 +13,23 @@ _LOOKS = {
     "lifecycle": "shape=ellipse, color=gray",
     "handler": "shape=box, penwidth=2",
     "join": "shape=hexagon",
+    "approval": "shape=parallelogram",
+    "undo": "shape=note",
+}
+_LINES = {
+    "sure": (),
+    "unsure": ("style=dotted",),
+    "failure": ("style=bold", "color=firebrick"),
+    "back": ("style=dashed", "constraint=false"),
 }
 
 
 def graphviz(choreography: Choreography) -> str:
-    """Write a directed graph; a dotted line depends on the subject."""
+    """Write a directed graph.
+
+    A dotted line depends on the subject, a bold red one is what follows when a step is given up,
+    and a dashed one takes a step back.
+    """
     return "\n".join(_lines(Sketch.of(choreography)))
 
 
@@ -28,7 +40,9 @@ def _lines(sketch: Sketch) -> Iterator[str]:
         label = r"\n".join(map(_escape, node.label))
         yield f'  {node.id} [label="{label}", {_LOOKS[node.look]}];'
     for line in sketch.lines:
-        yield f"  {line.start} -> {line.end}{'' if line.sure else ' [style=dotted]'};"
+        labels = [f'label="{_escape(line.label)}"'] if line.label else []
+        looks = ", ".join([*_LINES[line.look], *labels])
+        yield f"  {line.start} -> {line.end}{f' [{looks}]' if looks else ''};"
     yield "}"
 
 

@@ -13,7 +13,10 @@ _SHAPES = {
     "lifecycle": ('(["', '"])'),
     "handler": ('["', '"]'),
     "join": ('{{"', '"}}'),
+    "approval": ('[/"', '"/]'),
+    "undo": ('>"', '"]'),
 }
+_ARROWS = {"sure": "-->", "unsure": "-.->", "failure": "==>", "back": "-.->"}
 _COLOURS = {
     "failure": "stroke:#c0392b",
     "lifecycle": "stroke:#7f8c8d",
@@ -23,7 +26,11 @@ _PLAIN = frozenset(" .,-_/:()")
 
 
 def mermaid(choreography: Choreography) -> str:
-    """Write a flowchart; a dotted line depends on the subject."""
+    """Write a flowchart.
+
+    A dotted line depends on the subject or takes a step back, which it says; a thick one is what
+    follows when a step is given up.
+    """
     return "\n".join(_lines(Sketch.of(choreography)))
 
 
@@ -33,7 +40,8 @@ def _lines(sketch: Sketch) -> Iterator[str]:
         before, after = _SHAPES[node.look]
         yield f"  {node.id}{before}{_label(node)}{after}"
     for line in sketch.lines:
-        yield f"  {line.start} {'-->' if line.sure else '-.->'} {line.end}"
+        label = f'|"{_escape(line.label)}"|' if line.label else ""
+        yield f"  {line.start} {_ARROWS[line.look]}{label} {line.end}"
     for look, style in _COLOURS.items():
         if alike := [node.id for node in sketch.nodes if node.look == look]:
             yield f"  classDef {look} {style}"

@@ -8,15 +8,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from antiphon.choreography.acceptance import accepted_by
-from antiphon.choreography.fact import Fact, Kind
-from antiphon.choreography.promise import read_promise
+from antiphon.choreography.emission import Emission, How
+from antiphon.choreography.fact import Fact, Kind, fact_of
+from antiphon.choreography.promise import Alternative, Promise, read_promise
+from antiphon.choreography.source import Mention, mentions
 from antiphon.duration import format_duration
-from antiphon_events import Selector
+from antiphon.flow.approval import Approval
+from antiphon_events import ChildClosed, Failure, JoinTimedOut, Selector
 
 if TYPE_CHECKING:
+    from antiphon.flow.course import OnFailure
     from antiphon.handler import Handler
 
-_BOUNDS = {"budget", "max_visits"}
+_BUDGET = "budget"
+_VISITS = "max_visits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,18 @@ class Trigger:
         """Whether some event of the type may be none of these."""
         return bool(self.subjects) or self.conditional
 
+    def meets(self, other: Trigger) -> bool:
+        """Whether some event may be one of these and one of those."""
+        apart = self.subjects and other.subjects and not {*self.subjects} & {*other.subjects}
+        return self.type == other.type and not apart
+
+    def covers(self, other: Trigger) -> bool:
+        """Whether each of those is one of these."""
+        inside = not self.subjects or (
+            bool(other.subjects) and {*other.subjects} <= {*self.subjects}
+        )
+        return self.type == other.type and not self.conditional and inside
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -56,9 +73,19 @@ class Part:
     triggers: tuple[Trigger, ...]
     needed: int | None
     """Of a join: how many of the triggers must have come; None for any one of them, each time."""
-    promised: tuple[Fact, ...]
-    vague: bool
-    """It may publish what it does not promise."""
+    emissions: tuple[Emission, ...]
+    """What it may bring about, in the order of `How`."""
+    alternatives: tuple[Alternative, ...]
+    """The ways in which its function may end."""
+    unsaid: frozenset[How]
+    """On which occasions it may bring about what it does not say."""
+    losers: str
+    """Of a join: ``cancel`` when steps that it does not need any more do not begin."""
+    within: timedelta | None
+    """Of a join: how long it waits after the first branch; None for ever."""
+    approval: Approval | None
+    undo: str | None
+    """The name of the function that takes back what it did."""
     attempts: int
     timeout: timedelta | None
     guards: tuple[tuple[str, str], ...]
@@ -67,9 +94,26 @@ class Part:
     """Findings that are accepted for it: codes and reasons."""
 
     @property
+    def promised(self) -> tuple[Fact, ...]:
+        """What it may publish with its outcome, at once or later."""
+        return tuple(dict.fromkeys(one.fact for one in self.emissions if one.how.promised))
+
+    @property
+    def vague(self) -> bool:
+        """It may bring about what it does not promise."""
+        return bool(self.unsaid)
+
+    @property
     def bounded(self) -> bool:
-        """Whether its author has said how often it may run."""
-        return any(name in _BOUNDS for name, _ in self.guards)
+        """Whether something bounds how often it may run in one recovery: its author, or people."""
+        return self.budgeted or any(name == _VISITS for name, _ in self.guards)
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether something bounds how often it may run in all recoveries together."""
+        approval = self.approval
+        asked = approval is not None and approval.otherwise != "proceed"
+        return asked or any(name == _BUDGET for name, _ in self.guards)
 
     @property
     def join(self) -> str | None:
@@ -85,24 +129,40 @@ class Part:
         """Whether it reacts to some events of a type."""
         return any(trigger.type == type_ for trigger in self.triggers)
 
-    def promises(self, type_: str) -> bool:
-        """Whether it says that it may publish events of a type."""
-        return any(fact.type == type_ for fact in self.promised)
+    def brings(self, type_: str) -> tuple[Emission, ...]:
+        """How events of a type may come about by it."""
+        return tuple(one for one in self.emissions if one.fact.type == type_)
+
+    def emits(self, *occasions: How) -> tuple[Emission, ...]:
+        """What it may bring about on some occasions."""
+        return tuple(one for one in self.emissions if one.how in occasions)
 
 
 def part_of(handler: Handler) -> Part:
     """Read a handler's part from its signature and its options."""
     file, _, line = handler.location.rpartition(":")
-    promise = read_promise(handler.function, handler.signature.completions)
+    course, undo = handler.course, handler.course.undo
+    promise, failing = read_promise(handler.function), _on_failure(course.on_failure)
+    said = mentions(handler.function, handler.signature.recovery)
+    unsaid = {
+        How.PUBLISHES: promise.vague,
+        How.FAILURE: failing.vague,
+        How.STARTS: any(one.method == "start" and one.event is None for one in said),
+    }
     return Part(
         group=handler.group,
         service=handler.service,
         file=file,
         line=int(line),
-        triggers=tuple(_trigger(selector) for selector in handler.selectors),
+        triggers=tuple(trigger_of(selector) for selector in handler.selectors),
         needed=handler.join.needed if handler.join else None,
-        promised=promise.facts,
-        vague=promise.vague,
+        emissions=tuple(dict.fromkeys(_emissions(handler, promise, failing, said))),
+        alternatives=promise.alternatives,
+        unsaid=frozenset(how for how, vague in unsaid.items() if vague),
+        losers=handler.join.losers if handler.join else "ignore",
+        within=course.within,
+        approval=course.approval,
+        undo=getattr(undo, "__name__", repr(undo)) if undo else None,
         attempts=handler.retry.attempts,
         timeout=handler.timeout,
         guards=tuple(_guards(handler)),
@@ -110,7 +170,42 @@ def part_of(handler: Handler) -> Part:
     )
 
 
-def _trigger(selector: Selector) -> Trigger:
+def _emissions(
+    handler: Handler, promise: Promise, failing: Promise, said: tuple[Mention, ...]
+) -> Iterator[Emission]:
+    """What its annotation names; then what its source says besides, and when it comes."""
+    mentioned = [(one, one.event) for one in said]
+    later = {event.type: one for one, event in mentioned if event and one.later}
+    for fact in promise.facts:
+        put_off = later.pop(fact.type, None)
+        yield Emission(fact, How.LATER, put_off.after) if put_off else Emission(fact)
+    known = {fact.type for fact in promise.facts}
+    for one, event in mentioned:
+        if one.method == "publish" and event and event.type not in known:
+            how = How.LATER if one.later else How.PUBLISHES
+            yield Emission(fact_of(event), how, one.after)
+    for fact in failing.facts:
+        yield Emission(fact, How.FAILURE)
+    if handler.course.within is not None:
+        yield Emission(fact_of(JoinTimedOut), How.TIMEOUT)
+    for one, event in mentioned:
+        if one.method == "start" and event:
+            yield Emission(fact_of(event), How.STARTS)
+    if any(one.method == "start" for one in said):
+        yield Emission(fact_of(ChildClosed), How.CHILD)
+
+
+def _on_failure(on_failure: OnFailure | None) -> Promise:
+    """What is published when a step is given up."""
+    if on_failure is None:
+        return Promise(())
+    if isinstance(on_failure, type) and issubclass(on_failure, Failure):
+        return Promise((Alternative((fact_of(on_failure),)),))
+    return read_promise(on_failure)
+
+
+def trigger_of(selector: Selector) -> Trigger:
+    """The events that a selector selects."""
     event = selector.event
     return Trigger(
         event.type, Kind.of(event), tuple(sorted(selector.subjects)), bool(selector.predicates)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from antiphon.choreography.choreography import Choreography
+from antiphon.choreography.consent import consent
+from antiphon.choreography.emission import Emission, How
 from antiphon.choreography.fact import Fact, Kind
 from antiphon.choreography.part import Part
+from antiphon.duration import format_duration
 
 _OUTSIDE = {Kind.FAILURE: "outside", Kind.LIFECYCLE: "Antiphon"}
+_UNSAID = "something it does not say"
 _INDENT = "  "
 
 
@@ -37,22 +42,58 @@ def _lines(choreography: Choreography) -> Iterator[str]:
     for fact in choreography.facts:
         yield f"\n{fact}"
         yield from _table(_about_fact(choreography, fact))
+    for aim in choreography.aims:
+        yield f"\ngoal of {aim.service}"
+        yield from _table([("from", [str(aim.failure)]), ("to", [str(aim.completion)])])
 
 
 def _about_part(part: Part) -> Iterator[tuple[str, Iterable[str]]]:
     triggers = map(str, part.triggers)
     yield ("waits for", (f"{part.join}:", *triggers)) if part.join else ("reacts to", triggers)
-    promised = [str(fact) for fact in part.promised]
-    unsaid = ["something it does not say"] if part.vague else []
-    yield "completes with", promised + unsaid or ["nothing"]
+    if part.within is not None:
+        late = ", ".join(str(one) for one in part.emits(How.TIMEOUT))
+        yield "at most", [f"{format_duration(part.within)}, then {late}"]
+    if part.losers == "cancel":
+        yield "losers", ["do not begin any more"]
+    if part.approval:
+        yield "approval", consent(part.approval)
+    yield "completes with", _listed(part, How.PUBLISHES, How.LATER) or ["nothing"]
+    for name, how in (("starts", How.STARTS), ("on failure", How.FAILURE)):
+        if listed := _listed(part, how):
+            yield name, listed
+    if part.undo:
+        yield "undone by", [part.undo]
     yield "guards", [", ".join(words(part))]
 
 
+def _listed(part: Part, *occasions: How) -> list[str]:
+    unsaid = [_UNSAID] if part.unsaid.intersection(occasions) else []
+    return [str(one) for one in part.emits(*occasions)] + unsaid
+
+
 def _about_fact(choreography: Choreography, fact: Fact) -> Iterator[tuple[str, Iterable[str]]]:
-    publishers = [part.group for part in choreography.publishers(fact.type)]
     unbidden = [_OUTSIDE[fact.kind]] if fact.kind.unbidden else []
+    publishers = [
+        _by(part, emission)
+        for part in choreography.publishers(fact.type)
+        for emission in part.brings(fact.type)
+    ]
     yield "comes from", unbidden + publishers or ["no handler given"]
     yield "heard by", [part.group for part in choreography.hearers(fact)] or ["nobody"]
+
+
+def _by(part: Part, emission: Emission) -> str:
+    match emission.how:
+        case How.PUBLISHES:
+            return part.group
+        case How.LATER:
+            return f"{part.group}, after {emission.after or 'some time'}"
+        case How.STARTS:
+            return f"{part.group}, as a child recovery"
+        case How.FAILURE | How.TIMEOUT | How.CHILD:
+            return f"{part.group}, {emission.how}"
+        case _:
+            assert_never(emission.how)
 
 
 def _table(rows: Iterable[tuple[str, Iterable[str]]]) -> Iterator[str]:

@@ -35,7 +35,8 @@ def choreography_of(names: Sequence[str]) -> Choreography:
     with redirect_stdout(sys.stderr):  # what a module says while it is imported is no answer
         found = Choreography.of(*map(_load, names))
     parts = (replace(part, file=_from_here(part.file)) for part in found.parts)
-    return replace(found, parts=tuple(parts))
+    aims = (replace(aim, file=_from_here(aim.file)) for aim in found.aims)
+    return replace(found, parts=tuple(parts), aims=tuple(aims))
 
 
 def _load(name: str) -> Service:
