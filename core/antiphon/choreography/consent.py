@@ -16,7 +16,13 @@ def consent(approval: Approval) -> tuple[str, ...]:
 def _phrases(approval: Approval) -> Iterator[str]:
     first, *further = approval.tiers
     within = None if approval.within is None else format_duration(approval.within)
-    yield f"{approval.quorum} of {', '.join(first) or 'anybody'}"
+    yield _who(approval.quorum, first)
     for names in further:
         yield f"after {within} also {', '.join(names)}"
     yield "for ever" if within is None else f"after {within} {approval.otherwise}"
+
+
+def _who(quorum: int, names: tuple[str, ...]) -> str:
+    if not names:
+        return "anybody" if quorum == 1 else f"any {quorum} people"
+    return " or ".join(names) if quorum == 1 else f"{quorum} of {', '.join(names)}"

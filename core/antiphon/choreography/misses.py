@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from antiphon.choreography.aim import Aim
 from antiphon.choreography.blame import blame, unless
@@ -14,8 +15,8 @@ from antiphon.choreography.finding import Code, Finding, Severity
 from antiphon.choreography.part import Part
 from antiphon.choreography.spread import End, Spread, Step, Way
 
-_MOST_WAYS = 5_000
-"""More are not looked at: they grow with every choice that handlers have."""
+_MOST_WAYS = 500
+"""More ways to choose are not looked at: they double with every choice that handlers have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def misses(choreography: Choreography) -> Iterator[Finding]:
 def _misses(spread: Spread) -> Iterator[Miss]:
     """The shortest way to each end from which the goal is out of reach."""
     told: set[tuple[Part, End]] = set()
-    for way, lost in _lost(spread):
+    # Each step once, which is quick; then again for each way to choose before it, while there is
+    # patience: another choice may have lost what beside the way still led to the goal.
+    for way, lost in chain(_lost(spread, choosing=False), _lost(spread, choosing=True)):
         for miss in _to_the_end(spread, way, lost):
             place = miss.way[-1].part, miss.way[-1].end
             if place not in told:
@@ -51,16 +54,16 @@ def _misses(spread: Spread) -> Iterator[Miss]:
                 yield miss
 
 
-def _lost(spread: Spread) -> Iterator[tuple[Way, Step | None]]:
+def _lost(spread: Spread, *, choosing: bool) -> Iterator[tuple[Way, Step | None]]:
     """The ways up to the step that loses the goal."""
     reachable = spread.reached(())
     ways: deque[Way] = deque([()])
     met: set[tuple[Step, frozenset[Step]]] = set()
-    while ways and len(met) < _MOST_WAYS:
+    while ways and not (choosing and len(met) > _MOST_WAYS):
         way = ways.popleft()
         for step in spread.next_steps(way):
             longer = (*way, step)
-            choices = frozenset(one for one in longer if len(spread.ends[one.part]) > 1)
+            choices = frozenset(s for s in longer if choosing and len(spread.ends[s.part]) > 1)
             if (step, choices) in met or spread.aim.completion.type in step.end.types:
                 continue
             met.add((step, choices))
@@ -129,7 +132,7 @@ def _path(aim: Aim, miss: Miss) -> str:
 
 def _words(end: End) -> str:
     unsaid = ["something it does not say"] if end.vague else []
-    return " and ".join([*end.types, *unsaid]) or "nothing"
+    return ", ".join([*end.types, *unsaid]) or "nothing"
 
 
 def _unheard(aim: Aim) -> Finding:

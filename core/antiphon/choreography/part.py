@@ -93,6 +93,10 @@ class Part:
     accepted: tuple[tuple[str, str], ...]
     """Findings that are accepted for it: codes and reasons."""
 
+    def __hash__(self) -> int:
+        # Of little, and so quick: the checks keep handlers in sets, and ask them very often.
+        return hash((self.group, self.file, self.line))
+
     @property
     def promised(self) -> tuple[Fact, ...]:
         """What it may publish with its outcome, at once or later."""

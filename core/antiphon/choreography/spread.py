@@ -14,7 +14,7 @@ from antiphon.choreography.choreography import Choreography
 from antiphon.choreography.emission import How
 from antiphon.choreography.part import Part, Trigger
 
-_BESIDES = {How.PUBLISHES, How.LATER, How.STARTS, How.CHILD}
+_BESIDES = {How.PUBLISHES, How.LATER, How.CHILD}
 """A step that is given up is no way to a goal, nor is a join that waited too long."""
 
 
@@ -23,7 +23,9 @@ class End:
     """One of the ways in which a handler may end."""
 
     types: tuple[str, ...]
-    """What follows: all of it, in this recovery or in a child of it."""
+    """What follows in this recovery, all of it."""
+    children: tuple[str, ...] = ()
+    """What it starts other recoveries with."""
     vague: bool = False
 
 
@@ -49,10 +51,14 @@ class Spread:
     ends: Mapping[Part, tuple[End, ...]] = field(init=False, repr=False)
     leading: frozenset[Part] = field(init=False, repr=False)
     """The handlers from which the goal can be reached at all."""
+    children: frozenset[str] = field(init=False, repr=False, default=frozenset())
+    """The events that begin a recovery of their own which can reach the goal."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ends", {p: tuple(_ends(p)) for p in self.choreography.parts})
         object.__setattr__(self, "leading", self._leading())
+        while more := {*self._able_children()} - self.children:
+            object.__setattr__(self, "children", self.children | more)
 
     def next_steps(self, way: Way, *, directed: bool = True) -> Iterator[Step]:
         """The steps that may follow on a way, or begin one.
@@ -84,21 +90,36 @@ class Spread:
 
     def fired(self, way: Way) -> set[Part]:
         """The handlers that run when those on the way end as they did."""
+        return self._fired(self.aim.failure.type, way)
+
+    def _fired(self, begin: str, way: Way) -> set[Part]:
         fired: set[Part] = set()
         while True:
-            left = self._left(fired, way)
+            left = self._left(fired, way, begin)
             more = {p for p in self.choreography.parts if self._runs(p, left, way)} - fired
             if not more:
                 return fired
             fired |= more
 
-    def _left(self, fired: Iterable[Part], way: Way) -> set[str]:
+    def _left(self, fired: Iterable[Part], way: Way, begin: str | None = None) -> set[str]:
         """The events there are when some handlers have run."""
         fixed = {step.part: (step.end,) for step in way}
-        left = {self.aim.failure.type}
+        left = {begin or self.aim.failure.type}
         for part in fired:
-            left.update(type_ for end in fixed.get(part, self.ends[part]) for type_ in end.types)
+            left.update(*(self._follows(end) for end in fixed.get(part, self.ends[part])))
         return left
+
+    def _follows(self, end: End) -> set[str]:
+        """What an end leaves in this recovery; and the goal, when a child may reach it."""
+        reached = not self.children.isdisjoint(end.children)
+        return {*end.types, *([self.aim.completion.type] if reached else [])}
+
+    def _able_children(self) -> Iterator[str]:
+        for child in {
+            child for ends in self.ends.values() for end in ends for child in end.children
+        }:
+            if self.aim.completion.type in self._left(self._fired(child, ()), (), child):
+                yield child
 
     def _runs(self, part: Part, left: set[str], way: Way) -> bool:
         come = [trigger for trigger in part.triggers if self._comes(part, trigger, left, way)]
@@ -120,14 +141,14 @@ class Spread:
 
     def _onward(self, way: Way, fired: set[Part]) -> set[str]:
         """The events that can follow on the last step, also by another turn of those before it."""
-        there, onward = self._left(fired, way), set(way[-1].end.types)
+        there, onward = self._left(fired, way), self._follows(way[-1].end)
         while True:
             more = {
                 type_
                 for part in self.choreography.parts
                 if self._again(part, onward, there)
                 for end in self.ends[part]
-                for type_ in end.types
+                for type_ in self._follows(end)
             }
             if more <= onward:
                 return onward
@@ -154,7 +175,7 @@ class Spread:
             more = {
                 part
                 for part, ends in self.ends.items()
-                if any(type_ in wanted for end in ends for type_ in end.types)
+                if any(not wanted.isdisjoint((*end.types, *end.children)) for end in ends)
             } - leading
             if not more:
                 return frozenset(leading)
@@ -164,13 +185,9 @@ class Spread:
 
 def _ends(part: Part) -> Iterator[End]:
     """Each alternative, with what the handler brings about whichever it is."""
-    alternatives = part.alternatives
-    returned = {fact for one in alternatives for fact in one.facts}
-    besides = [
-        one.fact.type
-        for one in part.emissions
-        if one.how in _BESIDES and not (one.how.promised and one.fact in returned)
-    ]
-    for one in alternatives:
+    returned = {fact for one in part.alternatives for fact in one.facts}
+    besides = [one.fact.type for one in part.emits(*_BESIDES) if one.fact not in returned]
+    children = tuple(one.fact.type for one in part.emits(How.STARTS))
+    for one in part.alternatives:
         types = dict.fromkeys([*(fact.type for fact in one.facts), *besides])
-        yield End(tuple(types), one.vague or How.STARTS in part.unsaid)
+        yield End(tuple(types), children, one.vague or How.STARTS in part.unsaid)

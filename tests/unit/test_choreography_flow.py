@@ -1,0 +1,455 @@
+"""The choreography's flow: steps that wait, are given up, put off, or begin others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from antiphon import Approval, Joined, Recovery, Service, all_of, any_of
+from antiphon.choreography import (
+    Choreography,
+    Code,
+    Emission,
+    Finding,
+    How,
+    Part,
+    Severity,
+    accept,
+    examine,
+)
+from antiphon.choreography.consent import consent
+from antiphon_events import (
+    ApprovalExpired,
+    CacheLost,
+    CacheWarmed,
+    ChildClosed,
+    DatabaseFailed,
+    DatabaseRestored,
+    Event,
+    Failure,
+    JoinTimedOut,
+    RecoveryCompleted,
+    ServiceDegraded,
+    ServiceFailed,
+    ServiceRestarted,
+    StepFailed,
+)
+
+
+def found(*services: Service) -> list[Finding]:
+    return list(examine(Choreography.of(*services)))
+
+
+def codes(*services: Service) -> list[tuple[str, str]]:
+    return [(str(one.code), one.group) for one in found(*services) if one.accepted is None]
+
+
+def part_of(function: Callable[..., Any], **options: Any) -> Part:
+    service = Service("one")
+    service.on(ServiceFailed, **options)(function)
+    (part,) = Choreography.of(service).parts
+    return part
+
+
+def emitted(function: Callable[..., Any], **options: Any) -> list[tuple[str, str]]:
+    part = part_of(function, **options)
+    return [(str(one.how), str(one)) for one in part.emissions]
+
+
+# What is read.
+
+
+async def fine(event: Event) -> None:
+    """Publish nothing."""
+
+
+def test_what_a_recovery_is_asked_to_publish_is_read_from_the_source() -> None:
+    """At once or later, by the class at the call, in a variable, or in a parameter's annotation."""
+
+    async def several(event: ServiceDegraded, recovery: Recovery) -> DatabaseRestored:
+        lost = CacheLost(subject="cache")
+        recovery.publish(lost)
+        recovery.publish(CacheWarmed(subject="cache"), after="5m")
+        recovery.publish(event, after=WAIT)
+        return DatabaseRestored(subject="db")
+
+    assert emitted(several) == [
+        ("publishes", "database.restored"),
+        ("publishes", "cache.lost"),
+        ("publishes later", "cache.warmed after 5m"),
+        ("publishes later", "service.degraded after some time"),
+    ]
+
+
+WAIT = "1m"
+
+
+def test_an_annotation_and_its_delay_are_one_promise() -> None:
+    """What is named in the annotation and put off in the source comes later."""
+
+    async def later(event: Event, recovery: Recovery) -> CacheWarmed | None:
+        recovery.publish(CacheWarmed(subject="cache"), after="5m")
+        return None
+
+    assert emitted(later) == [("publishes later", "cache.warmed after 5m")]
+
+
+def test_what_cannot_be_read_is_no_promise() -> None:
+    """A variable that may hold several things, and what another function publishes."""
+
+    async def unclear(event: Event, recovery: Recovery) -> None:
+        chosen = CacheLost(subject="a") if event else CacheWarmed(subject="a")
+        recovery.publish(chosen)
+        _publish(recovery)
+
+    def _publish(recovery: Recovery) -> None:
+        recovery.publish(CacheWarmed(subject="a"))
+
+    assert emitted(unclear) == []
+    part = part_of(eval("lambda event: None"))
+    assert part.emissions == ()
+    assert part.unsaid == {How.PUBLISHES}
+
+
+def test_children_are_read_from_the_source() -> None:
+    """With what Antiphon tells the parent of them; one that cannot be read is said to be there."""
+
+    async def spread(event: Event, recovery: Recovery) -> None:
+        recovery.start(DatabaseFailed(subject="db"))
+
+    async def unclear(event: Event, recovery: Recovery) -> None:
+        recovery.start(event)
+
+    assert emitted(spread) == [
+        ("starts", "database.failed, as a child recovery"),
+        ("when a child is over", "child.closed"),
+    ]
+    part = part_of(unclear)
+    assert [one.fact.type for one in part.emissions] == ["child.closed"]
+    assert part.unsaid == {How.STARTS}
+    assert part.vague
+
+
+def test_what_follows_a_death_is_a_promise() -> None:
+    """A class, or what a function's annotation names; one without is vague."""
+
+    def lost(event: Event, error: str) -> CacheLost | None: ...
+    def unsaid(event, error): ...  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+
+    assert emitted(fine, on_failure=CacheLost) == [("on failure", "cache.lost")]
+    assert emitted(fine, on_failure=lost) == [("on failure", "cache.lost")]
+    for vague in (unsaid, partial(lost)):
+        part = part_of(fine, on_failure=vague)
+        assert part.emissions == ()
+        assert part.unsaid == {How.FAILURE}
+
+
+def test_a_promise_is_a_choice_of_endings() -> None:
+    """A union chooses one; a list and a tuple hold several at once; None is an ending as well."""
+
+    async def ends(event: Event) -> CacheWarmed | list[CacheLost | ServiceFailed] | None: ...
+    async def pairs(event: Event) -> tuple[CacheWarmed | None, CacheLost]: ...  # type: ignore[empty-body]
+
+    def types(function: Callable[..., Any]) -> list[list[str]]:
+        return [[fact.type for fact in one.facts] for one in part_of(function).alternatives]
+
+    assert types(ends) == [["cache.warmed"], ["cache.lost", "service.failed"], []]
+    assert types(pairs) == [["cache.warmed", "cache.lost"], ["cache.lost"]]
+
+
+@pytest.mark.parametrize(
+    ("approval", "words"),
+    [
+        (Approval(), ("anybody", "after 15m escalate")),
+        (Approval(("ana", "ben"), within=None), ("ana or ben", "for ever")),
+        (
+            Approval(("ana",), then=(("ben",),), quorum=2, within="5m", otherwise="deny"),
+            ("2 of ana", "after 5m also ben", "after 5m deny"),
+        ),
+        (Approval(quorum=2, otherwise="proceed"), ("any 2 people", "after 15m proceed")),
+    ],
+)
+def test_an_approval_is_told_in_words(approval: Approval, words: tuple[str, ...]) -> None:
+    """Who, how many, how long, and what then."""
+    assert consent(approval) == words
+
+
+# What Antiphon publishes.
+
+
+@pytest.mark.parametrize(
+    "event", [StepFailed, JoinTimedOut, ChildClosed, ApprovalExpired, RecoveryCompleted]
+)
+def test_what_antiphon_publishes_comes_by_itself(event: type[Event]) -> None:
+    """Nobody is missed who publishes it, and a join may wait for it."""
+    ops = Service("ops")
+    ops.on(event)(fine)
+
+    @ops.on(all_of(event, ServiceFailed))
+    async def both(joined: Joined) -> None: ...
+
+    assert found(ops) == []
+
+
+# Failures that somebody has to answer.
+
+
+def test_a_failure_that_follows_a_death_wants_a_handler() -> None:
+    """Whoever says what comes then has to answer it."""
+    db = Service("db")
+
+    @db.on(DatabaseFailed, on_failure=CacheLost)
+    async def restore(failed: DatabaseFailed) -> None: ...
+
+    (one,) = found(db)
+    assert (one.code, one.severity) == (Code.UNHANDLED_FAILURE, Severity.PROBLEM)
+    assert one.message.startswith("when it gives a step up, publishes cache.lost, a failure no")
+    db.on(CacheLost)(fine)
+    assert found(db) == []
+
+
+def test_a_child_wants_somebody_who_answers_it() -> None:
+    """It would be open for ever, and its parent with it."""
+    db = Service("db")
+
+    @db.on(DatabaseFailed)
+    async def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
+        recovery.start(CacheLost(subject="cache"))
+
+    (one,) = found(db)
+    assert one.code is Code.UNHANDLED_FAILURE
+    assert "starts a child recovery: publishes cache.lost" in one.message
+    assert "that recovery cannot end as completed" in one.message
+    db.on(CacheLost)(fine)
+    assert found(db) == []
+
+
+def test_what_comes_by_a_death_a_delay_or_a_child_leads_on() -> None:
+    """A handler that only they lead to is triggered."""
+    db, web = Service("db"), Service("web")
+
+    def lost(event: Event, error: str) -> CacheWarmed: ...  # type: ignore[empty-body]
+
+    @db.on(DatabaseFailed, on_failure=lost)
+    async def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
+        recovery.publish(DatabaseRestored(subject="db"), after="5m")
+        recovery.start(ServiceRestarted(subject="api"))
+
+    for event in (CacheWarmed, DatabaseRestored, ServiceRestarted):
+        part = web.on(event)
+        part(_named(f"hear_{event.__name__}"))
+    assert found(db, web) == []
+    assert len(found(web)) == 3
+
+
+def _named(name: str) -> Callable[..., Any]:
+    async def handler(event: Event) -> None: ...
+
+    handler.__name__ = name
+    return handler
+
+
+# Waiting.
+
+
+def test_an_approval_wants_an_end() -> None:
+    """While nobody answers, nobody is told; with a time, something follows."""
+    db = Service("db")
+
+    @accept("endless-approval", reason="ana always answers")
+    @db.on(DatabaseFailed, approval=Approval(("ana",), within=None))
+    async def restore(failed: DatabaseFailed) -> None: ...
+
+    @db.on(ServiceFailed, approval=Approval(("ana",), within=None))
+    async def restart(failed: ServiceFailed) -> None: ...
+
+    @db.on(CacheLost, approval=Approval(("ana",)))
+    async def warm(lost: CacheLost) -> None: ...
+
+    waived, one = found(db)
+    assert (waived.group, waived.accepted) == ("db.restore", "ana always answers")
+    assert (one.code, one.severity, one.group) == (
+        Code.ENDLESS_APPROVAL,
+        Severity.PROBLEM,
+        "db.restart",
+    )
+
+
+def test_a_join_that_stops_waiting_wants_somebody_to_hear_it() -> None:
+    """Otherwise nothing is done instead; one that waits for ever is not blamed."""
+    web, ops = Service("web"), Service("ops")
+
+    @web.on(all_of(ServiceFailed, DatabaseFailed), within="10m")
+    async def reopen(joined: Joined) -> None: ...
+
+    @web.on(any_of(ServiceFailed, DatabaseFailed))
+    async def note(joined: Joined) -> None: ...
+
+    (one,) = found(web)
+    assert (one.code, one.severity, one.group) == (
+        Code.UNHEARD_TIMEOUT,
+        Severity.WARNING,
+        "web.reopen",
+    )
+    assert one.message.startswith("stops waiting after 10m")
+    ops.on(JoinTimedOut.where(lambda late: late.step == "web.reopen"))(fine)
+    assert found(web, ops) == []
+
+
+def test_an_undo_needs_no_promise() -> None:
+    """A step may have something to take back that nobody hears of."""
+    db = Service("db")
+    db.on(DatabaseFailed, undo=fine)(_named("restore"))
+    assert found(db) == []
+    (part,) = Choreography.of(db).parts
+    assert part.undo == "fine"
+
+
+# Circles.
+
+
+def round_of(first: Callable[..., Any], **options: Any) -> list[Finding]:
+    """A handler of ServiceFailed, and one that answers what it brings about with the same again."""
+    api, web = Service("api"), Service("web")
+    api.on(ServiceFailed, **options)(first)
+
+    @web.on(CacheLost)
+    async def again(lost: CacheLost) -> ServiceFailed: ...  # type: ignore[empty-body]
+
+    return [one for one in found(api, web) if one.code is Code.CYCLE]
+
+
+async def delays(event: Event, recovery: Recovery) -> None:
+    """Put a failure off."""
+    recovery.publish(CacheLost(subject="cache"), after="5m")
+
+
+async def spawns(event: Event, recovery: Recovery) -> None:
+    """Start a recovery."""
+    recovery.start(CacheLost(subject="cache"))
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "link"),
+    [
+        (delays, {}, "cache.lost (later)"),
+        (fine, {"on_failure": CacheLost}, "cache.lost (on failure)"),
+    ],
+)
+@pytest.mark.parametrize(
+    "bound", [{}, {"max_visits": 2}, {"budget": "3/1h"}, {"approval": Approval()}]
+)
+def test_a_circle_goes_through_delays_and_deaths(
+    function: Callable[..., Any], options: dict[str, Any], link: str, bound: dict[str, Any]
+) -> None:
+    """They come round as well; a bound ends them, and so do people who are asked."""
+    findings = round_of(function, **options, **bound)
+    if bound:
+        assert findings == []
+        return
+    (one,) = findings
+    assert one.severity is Severity.PROBLEM
+    assert one.message.endswith(
+        f"is in a circle that only a limit halts: api.{function.__name__} → {link} → web.again → "
+        f"service.failed → api.{function.__name__}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "sound"),
+    [
+        ({}, False),
+        ({"max_visits": 2}, False),
+        ({"budget": "3/1h"}, True),
+        ({"approval": Approval()}, True),
+        ({"approval": Approval(otherwise="proceed")}, False),
+    ],
+)
+def test_recoveries_that_start_one_another_want_a_budget(
+    bound: dict[str, Any], *, sound: bool
+) -> None:
+    """What counts within one recovery begins anew in the next."""
+    findings = round_of(spawns, **bound)
+    if sound:
+        assert findings == []
+        return
+    (one,) = findings
+    assert one.message == (
+        "is in a circle of recoveries that start one another: api.spawns → cache.lost (as a child "
+        "recovery) → web.again → service.failed → api.spawns"
+    )
+    assert one.remedy.startswith("give one of them a budget, which counts across recoveries")
+
+
+def test_a_join_ends_no_circle_of_recoveries() -> None:
+    """It fires once in each of them."""
+    web = Service("web")
+
+    @web.on(all_of(ServiceFailed, DatabaseFailed))
+    async def both(joined: Joined, recovery: Recovery) -> None:
+        recovery.start(ServiceFailed(subject="api"))
+
+    assert codes(web) == [("cycle", "web.both")]
+
+
+def test_a_child_that_closes_may_begin_the_next() -> None:
+    """Whoever starts one whenever one is over goes round within the recovery."""
+    web = Service("web")
+
+    @web.on(ServiceFailed, ChildClosed)
+    async def each(event: Event, recovery: Recovery) -> None:
+        recovery.start(DatabaseFailed(subject="db"))
+
+    web.on(DatabaseFailed)(fine)
+    (one,) = found(web)
+    assert one.message.endswith(": web.each → child.closed → web.each")
+
+
+def test_who_answers_deaths_may_cause_them() -> None:
+    """A step that fails is tried again by whoever hears of it, and fails again."""
+    api, ops = Service("api"), Service("ops")
+
+    @api.on(ServiceFailed)
+    async def restart(failed: ServiceFailed) -> None: ...
+
+    @ops.on(StepFailed)
+    async def again(failed: StepFailed) -> ServiceFailed: ...  # type: ignore[empty-body]
+
+    (one,) = found(api, ops)
+    assert one.message.endswith(
+        ": api.restart → step.failed → ops.again → service.failed → api.restart"
+    )
+
+
+def test_who_hears_of_deaths_is_no_circle_alone() -> None:
+    """It does not answer its own."""
+    ops = Service("ops")
+    ops.on(StepFailed)(fine)
+    ops.on(StepFailed)(_named("other"))
+    assert found(ops) == []
+
+
+def test_a_circle_of_recoveries_is_accepted_by_any_of_its_handlers() -> None:
+    """As every circle is."""
+    web = Service("web")
+
+    @accept("cycle", reason="the second finds nothing to do")
+    @web.on(CacheLost)
+    async def again(lost: CacheLost) -> ServiceFailed: ...  # type: ignore[empty-body]
+
+    web.on(ServiceFailed)(spawns)
+    (one,) = found(web)
+    assert one.accepted == "the second finds nothing to do"
+
+
+def test_an_emission_is_plain_data() -> None:
+    """Equal when it says the same."""
+    part = part_of(fine, on_failure=CacheLost)
+    (one,) = part.emissions
+    assert one == Emission(one.fact, How.FAILURE)
+    assert issubclass(CacheLost, Failure)
+    assert part.brings("cache.lost") == (one,)
+    assert part.emits(How.FAILURE) == (one,)
