@@ -11,7 +11,7 @@ from documents import ROOT, blocks
 from program import Ended, antiphon
 
 _HEAD = """
-from antiphon import Joined, Service, all_of
+from antiphon import Approval, Joined, Recovery, Service, all_of
 from antiphon.choreography import accept
 from antiphon_events import *
 
@@ -27,6 +27,11 @@ async def restart(restored) -> ServiceRestarted: ...
 _JOIN = """
 @web.on(all_of(ServiceFailed, CacheWarmed))
 async def reopen(joined: Joined) -> None: ...
+"""
+_GOAL = "db.goal(DatabaseFailed, DatabaseRestored)"
+_OFFSPRING = """@db.on(DatabaseFailed, max_visits=1)
+def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
+    recovery.start(DatabaseFailed(subject="other"))
 """
 _DEMO = "antiphon_handlers.demo"
 _GUIDE = "how-to/check-a-choreography.md"
@@ -70,8 +75,44 @@ async def check(*names: str) -> Ended:
             "@db.on(DatabaseFailed, timeout=None)\ndef restore(failed) -> None: ...",
             "shop.py:7: warning: unbounded-retry: db.restore has 5 attempts and no timeout",
         ),
+        (
+            "@db.on(DatabaseFailed, on_failure=CacheLost)\ndef restore(failed) -> None: ...",
+            "shop.py:7: problem: unhandled-failure: db.restore publishes cache.lost when",
+        ),
+        (
+            "@db.on(CacheLost, approval=Approval(within=None))\ndef restore(lost) -> None: ...",
+            "shop.py:7: problem: endless-approval: db.restore waits for an approval for ever",
+        ),
+        (
+            '@web.on(all_of(CacheLost), within="10m")\ndef reopen(joined) -> None: ...',
+            "shop.py:7: warning: unheard-timeout: web.reopen stops waiting after 10m",
+        ),
+        (
+            f"{_GOAL}\n@db.on(DatabaseFailed)\ndef restore(failed) -> DatabaseRestored | None: ...",
+            "shop.py:8: problem: goal-missed: db.restore ends a way on which the goal",
+        ),
+        (
+            _GOAL,
+            "shop.py:7: problem: goal-missed: db declares the goal database.restored from",
+        ),
+        (
+            _OFFSPRING,
+            "shop.py:7: problem: cycle: db.restore is in a circle of recoveries that start one",
+        ),
     ],
-    ids=["cycle", "join-never", "never-triggered", "unhandled-failure", "unbounded-retry"],
+    ids=[
+        "cycle",
+        "join-never",
+        "never-triggered",
+        "unhandled-failure",
+        "unbounded-retry",
+        "unhandled-failure-of-a-death",
+        "endless-approval",
+        "unheard-timeout",
+        "goal-missed",
+        "goal-nobody-hears",
+        "cycle-of-recoveries",
+    ],
 )
 async def test_a_planted_fault_is_found_at_its_place(shop: Path, code: str, place: str) -> None:
     """File, line, how bad, what, and who; then what to do."""

@@ -17,9 +17,9 @@ from antiphon.choreography.rounds import rounds
 from antiphon.duration import format_duration
 from antiphon_events import JoinTimedOut
 
-_OCCASIONS = {
-    How.FAILURE: ("when it gives a step up, ", "its recovery"),
-    How.STARTS: ("starts a child recovery: ", "that recovery"),
+_BRINGS = {
+    How.FAILURE: ("publishes {} when it gives a step up", "its recovery"),
+    How.STARTS: ("starts a child recovery with {}", "that recovery"),
 }
 _WAIVERS = {Code.NEVER_TRIGGERED, Code.JOIN_NEVER}
 
@@ -87,11 +87,11 @@ def _unhandled_failures(choreography: Choreography) -> Iterator[Finding]:
             if fact.kind is Kind.FAILURE and not any(
                 p.hears(fact.type) for p in choreography.parts
             ):
-                when, whose = _OCCASIONS.get(emission.how, ("", "its recovery"))
+                brings, whose = _BRINGS.get(emission.how, ("publishes {}", "its recovery"))
                 yield blame(
                     Code.UNHANDLED_FAILURE,
                     part,
-                    f"{when}publishes {fact.type}, a failure no handler given reacts to, so "
+                    f"{brings.format(fact.type)}, a failure no handler given reacts to, so "
                     f"{whose} cannot end as completed",
                     "write a handler for it, give the service that has one, or publish a "
                     "completion instead",
