@@ -246,4 +246,4 @@ async def test_the_guide_shows_what_is_printed(shop: Path) -> None:
         ended = await antiphon(Settings(), *command.removeprefix("$ antiphon ").split())
         assert (ended.out.strip(), ended.err) == (expected.strip(), "")
         ran += 1
-    assert ran == 3
+    assert ran == 4

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(services: ServicesArgument, *, json: JsonOption = False) -> None:
-    """Look for faults in the choreography of services, as their handlers' signatures tell it.
+    """Look for faults in the choreography of services, as their handlers declare it.
 
     It needs no server and runs no handler. Ends with status 1 when it finds something that is not
     accepted in the code.

@@ -18,7 +18,7 @@ def graph(
         typer.Option("--format", help="In which language to write it."),
     ] = "text",
 ) -> None:
-    """Show the choreography of services, as their handlers' signatures tell it.
+    """Show the choreography of services, as their handlers declare it.
 
     It needs no server and runs no handler.
     """
