@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
-from antiphon.handler import Handler
+from antiphon.handler import Handler, read_signature
 
 Given = dict[str, Any]
 """The arguments of one call, by name."""
@@ -25,11 +25,27 @@ What it returns or raises itself is what the worker sees.
 Routine = Callable[[Given], Calls]
 
 
-def around(handler: Handler, routine: Routine) -> Handler:
-    """A handler whose function is called as a routine says.
+def around(handler: Handler, routine_of: Callable[[Handler], Routine]) -> Handler:
+    """A handler whose function is called as a routine says, and so is the one that undoes it.
 
-    Its name, its parameters and whether it is async stay as they are.
+    Their names, their parameters and whether they are async stay as they are.
+
+    Args:
+        handler: stays untouched.
+        routine_of: makes the routine of a handler; that of `undo` is made of a handler which has
+            it as its function.
     """
+    undo = handler.course.undo
+    if undo is None:
+        return _around(handler, routine_of(handler))
+    undoing = replace(handler, function=undo, signature=read_signature(undo))
+    undone = _around(undoing, routine_of(undoing)).function
+    return _around(
+        replace(handler, course=replace(handler.course, undo=undone)), routine_of(handler)
+    )
+
+
+def _around(handler: Handler, routine: Routine) -> Handler:
     conduct = _in_the_loop if handler.signature.is_async else _in_a_thread
     function = functools.wraps(handler.function)(conduct(handler.function, routine))
     return replace(handler, function=function)

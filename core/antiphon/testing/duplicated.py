@@ -27,7 +27,7 @@ class NotIdempotent(PermanentError):
 
 
 def duplicated(service: Service, *, same: Same = operator.eq) -> Service:
-    """Return the service with every handler running twice in a row for each delivery.
+    """Return the service with every handler, and whatever undoes one, running twice in a row.
 
     Both runs have the same arguments, and a `Recovery` of their own with the same attempt and
     token. What the second publishes is committed, as it would be in a takeover; what the first
@@ -43,7 +43,7 @@ def duplicated(service: Service, *, same: Same = operator.eq) -> Service:
     """
 
     def twice(handler: Handler) -> Handler:
-        return around(handler, lambda given: _twice(handler, given, same))
+        return around(handler, lambda one: lambda given: _twice(one, given, same))
 
     return Twin(service, change=twice)
 
@@ -57,12 +57,18 @@ def _twice(handler: Handler, given: Given, same: Same) -> Calls:
         views = _view(recovery), _view(recovery)
         first = _told((yield {**given, asked: views[0]}), views[0])
         second = _told((yield {**given, asked: views[1]}), views[1])
+        _compare(handler, *(_put_off(view) for view in views), same=same)
+        _hand_over(views[1], recovery)
+    _compare(handler, first, second, same=same)
+    return second
+
+
+def _compare(handler: Handler, first: list[object], second: list[object], *, same: Same) -> None:
     if len(first) != len(second) or not all(map(same, first, second)):
         raise NotIdempotent(
             f"{handler.group} published {_words(first)} when it ran first, and {_words(second)} "
             "when it ran again for the same event"
         )
-    return second
 
 
 def _view(recovery: Recovery) -> Recovery:
@@ -75,7 +81,19 @@ def _view(recovery: Recovery) -> Recovery:
         reporter=recovery.progress,
         log_fields=recovery.log_fields,
         guard=lambda breaker, _name: recovery.breaker(breaker),
+        undoing=recovery.undoing,
     )
+
+
+def _put_off(view: Recovery) -> list[object]:
+    """The events that one run puts off, and those it starts recoveries with."""
+    return [*(event for event, _ in view.later), *(event for _, event in view.children)]
+
+
+def _hand_over(view: Recovery, recovery: Recovery) -> None:
+    """Commit what a run puts off and starts: it is not in what it returns."""
+    recovery._later.extend(view.later)  # noqa: SLF001  under the ids that the run was told
+    recovery._children.extend(view.children)  # noqa: SLF001  as above
 
 
 def _told(result: object, view: Recovery | None = None) -> list[object]:

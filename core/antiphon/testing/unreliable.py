@@ -45,7 +45,7 @@ def unreliable(service: Service, *, chance: float = 0.3, seed: int | None = None
     dice = _Dice(chance, random.randrange(2**32) if seed is None else seed)  # noqa: S311  no secret
 
     def failing(handler: Handler) -> Handler:
-        return around(handler, lambda given: _run(handler, given, dice))
+        return around(handler, lambda one: lambda given: _run(one, given, dice))
 
     return Twin(service, change=failing)
 
@@ -80,7 +80,9 @@ def _run(handler: Handler, given: Given, dice: _Dice) -> Calls:
 def _row(handler: Handler, given: Given) -> str:
     argument: Event | Joined = given[handler.signature.event]
     events: Iterable[Event] = argument if isinstance(argument, Joined) else [argument]
-    return " ".join((handler.group, *(f"{event.type}:{event.subject}" for event in events)))
+    name = handler.function.__name__
+    undo = [] if name == handler.name else [name]
+    return " ".join((handler.group, *undo, *(f"{event.type}:{event.subject}" for event in events)))
 
 
 def _failure(fate: Fate, dice: _Dice) -> TransientError:
