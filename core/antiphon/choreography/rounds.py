@@ -3,7 +3,7 @@
 Within one recovery, each of these ends a circle: a budget, a limit of visits, people who are asked,
 and a join, which fires once.
 When a handler of the circle starts a child recovery, the next round is in another recovery, where
-visits and joins begin anew: then only a budget and people do.
+visits and joins begin anew: then only a budget and people do. (Hops count on, so a limit halts it.)
 """
 
 from __future__ import annotations
