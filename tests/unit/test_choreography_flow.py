@@ -103,6 +103,12 @@ def test_what_cannot_be_read_is_no_promise() -> None:
     async def unclear(event: Event, recovery: Recovery) -> None:
         chosen = CacheLost(subject="a") if event else CacheWarmed(subject="a")
         recovery.publish(chosen)
+        lost = CacheLost(subject="a")
+        recovery.publish(lost)
+        for lost in [CacheLost(subject="b")]:
+            recovery.publish(lost)
+        for each in (CacheLost(subject="a"),):
+            recovery.publish(each)
         _publish(recovery)
 
     def _publish(recovery: Recovery) -> None:

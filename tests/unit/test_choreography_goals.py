@@ -207,6 +207,18 @@ def test_a_choice_holds_further_on(shop: Shop) -> None:
     ]
 
 
+def test_another_choice_may_lose_what_one_did_not(shop: Shop) -> None:
+    """The same step ends well after the one choice, for another handler helps, and not after it."""
+    shop.on(DatabaseFailed, name="choose", to=DatabaseRestored | CacheWarmed)
+    shop.on(DatabaseRestored, name="help", to=ServiceRecovered)
+    shop.on(DatabaseRestored, name="left", to=ServiceRestarted)
+    shop.on(CacheWarmed, name="right", to=ServiceRestarted)
+    shop.on(ServiceRestarted, name="reopen", to=ServiceRecovered | None)
+    (one,) = shop.misses
+    assert one.group == "shop.reopen"
+    assert "database.failed → shop.choose → cache.warmed → shop.right" in one.message
+
+
 def test_a_branch_that_stays_away_is_found(shop: Shop) -> None:
     """A join that needs all of them waits for ever."""
     shop.on(DatabaseFailed, name="restore", to=DatabaseRestored)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,7 @@ class _Names:
     def __init__(self, function: Callable[..., Any], tree: ast.AST) -> None:
         self._outside = {**getattr(function, "__globals__", {}), **dict(_closure(function))}
         self._made: dict[str, list[ast.expr | None]] = {}
+        self._stored: Counter[str] = Counter()
         for node in ast.walk(tree):
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -93,8 +95,9 @@ class _Names:
                     self._made.setdefault(name, []).append(value)
                 case ast.arg(arg=name, annotation=annotation):
                     self._made.setdefault(name, []).append(annotation and _as_call(annotation))
+                    self._stored[name] += 1
                 case ast.Name(id=name, ctx=ast.Store()):
-                    self._made.setdefault(name, [])
+                    self._stored[name] += 1
 
     def event(self, given: ast.expr) -> type[Event] | None:
         """The class of the event that an expression makes, or that a variable can only hold."""
@@ -102,6 +105,8 @@ class _Names:
             return _event_class(self._value(given.func))
         if isinstance(given, ast.Name):
             made = self._made.get(given.id, [])
+            if self._stored[given.id] > len(made):  # by a loop, a pattern, several at once
+                return None
             classes = {self.event(one) if isinstance(one, ast.Call) else None for one in made}
             return classes.pop() if len(classes) == 1 else None
         return None
