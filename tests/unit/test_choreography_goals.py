@@ -10,6 +10,7 @@ import pytest
 
 from antiphon import ConfigurationError, Joined, Recovery, Service, all_of, any_of
 from antiphon.choreography import Choreography, Code, Finding, Severity, accept, examine
+from antiphon.testing import duplicated
 from antiphon_events import (
     CacheLost,
     CacheWarmed,
@@ -333,6 +334,7 @@ def test_a_goal_is_known_to_its_service() -> None:
     assert one.location.startswith(f"{__file__}:")
     (aim,) = Choreography.of(service, service).aims
     assert str(aim) == "service.recovered from database.failed about orders"
+    assert duplicated(service).goals == service.goals
 
 
 def test_a_goal_makes_sense() -> None:

@@ -19,7 +19,7 @@ def _unchanged(handler: Handler) -> Handler:
 
 
 class Twin(Service):
-    """A service that has, when it is made, the handlers of an original, which it leaves untouched.
+    """A service that has, when it is made, the handlers and goals of an original, left untouched.
 
     Its broker is its own, and has no subscribers but the handlers; the middlewares, dependencies
     and context are those of the original's broker, if that has one by now.
@@ -37,6 +37,7 @@ class Twin(Service):
         rate = handlers[0].guards.service_rate if handlers else None
         super().__init__(original.name, settings=settings, rate=rate)
         self._handlers = {handler.name: handler for handler in handlers}
+        self._goals = [*original.goals]
         self._original = original
 
     @cached_property
