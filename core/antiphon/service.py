@@ -65,6 +65,7 @@ class Service:
         self._given_settings = settings
         self._given_broker = broker
         self._handlers: dict[str, Handler] = {}
+        self._goals: list[Goal] = []
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
@@ -236,10 +237,6 @@ class Service:
     def goals(self) -> tuple[Goal, ...]:
         """What `goal` declared, in the order it was called."""
         return tuple(self._goals)
-
-    @cached_property
-    def _goals(self) -> list[Goal]:
-        return []
 
 
 def _check_undo(handler: Handler) -> None:
