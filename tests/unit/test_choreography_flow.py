@@ -217,6 +217,22 @@ def test_a_failure_that_follows_a_death_wants_a_handler() -> None:
     assert found(db) == []
 
 
+def test_an_answer_to_a_death_wants_a_handler() -> None:
+    """Also when it is no failure: what nobody hears answers nothing."""
+    db = Service("db")
+
+    def without(event: Event, error: str) -> CacheWarmed: ...  # type: ignore[empty-body]
+
+    @db.on(DatabaseFailed, on_failure=without)
+    async def restore(failed: DatabaseFailed) -> None: ...
+
+    (one,) = found(db)
+    assert (one.code, one.severity) == (Code.UNHANDLED_FAILURE, Severity.PROBLEM)
+    assert "and no handler given reacts to that, so the step counts as dead" in one.message
+    db.on(CacheWarmed)(fine)
+    assert found(db) == []
+
+
 def test_a_child_wants_somebody_who_answers_it() -> None:
     """It would be open for ever, and its parent with it."""
     db = Service("db")

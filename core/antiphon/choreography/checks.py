@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from antiphon.choreography.blame import blame, listed, unless, vague_beside, whence
 from antiphon.choreography.choreography import Choreography
-from antiphon.choreography.emission import How
+from antiphon.choreography.emission import Emission, How
 from antiphon.choreography.fact import Kind
 from antiphon.choreography.finding import Code, Finding
 from antiphon.choreography.misses import misses
@@ -83,19 +83,30 @@ def _untriggered(choreography: Choreography, part: Part) -> Finding:
 def _unhandled_failures(choreography: Choreography) -> Iterator[Finding]:
     for part in choreography.parts:
         for emission in part.emissions:
-            fact = emission.fact
-            if fact.kind is Kind.FAILURE and not any(
-                p.hears(fact.type) for p in choreography.parts
-            ):
-                brings, whose = _BRINGS.get(emission.how, ("publishes {}", "its recovery"))
-                yield blame(
-                    Code.UNHANDLED_FAILURE,
-                    part,
-                    f"{brings.format(fact.type)}, a failure no handler given reacts to, so "
-                    f"{whose} cannot end as completed",
-                    "write a handler for it, give the service that has one, or publish a "
-                    "completion instead",
-                )
+            if not any(other.hears(emission.fact.type) for other in choreography.parts):
+                yield from _unhandled(part, emission)
+
+
+def _unhandled(part: Part, emission: Emission) -> Iterator[Finding]:
+    """What to say of an event that no handler given reacts to: nothing, of a completion."""
+    remedy = "write a handler for it, give the service that has one"
+    brings, whose = _BRINGS.get(emission.how, ("publishes {}", "its recovery"))
+    if emission.fact.kind is Kind.FAILURE:
+        yield blame(
+            Code.UNHANDLED_FAILURE,
+            part,
+            f"{brings.format(emission.fact)}, a failure no handler given reacts to, so {whose} "
+            "cannot end as completed",
+            f"{remedy}, or publish a completion instead",
+        )
+    elif emission.how is How.FAILURE:
+        yield blame(
+            Code.UNHANDLED_FAILURE,
+            part,
+            f"{brings.format(emission.fact)}, and no handler given reacts to that, so the step "
+            "counts as dead all the same",
+            f"{remedy}, or leave on_failure= away",
+        )
 
 
 def _endless_approvals(choreography: Choreography) -> Iterator[Finding]:
