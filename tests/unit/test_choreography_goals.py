@@ -101,6 +101,17 @@ def test_what_another_brings_is_not_lost(shop: Shop) -> None:
     assert shop.misses == []
 
 
+def test_a_handler_may_select_a_type_twice() -> None:
+    """Any of its selectors may be the one."""
+    service = Service("shop")
+    service.goal(DatabaseFailed.about("users"), ServiceRecovered)
+
+    @service.on(DatabaseFailed.about("orders"), DatabaseFailed.about("users"))
+    async def restore(failed: DatabaseFailed) -> ServiceRecovered: ...  # type: ignore[empty-body]
+
+    assert examine(Choreography.of(service)) == ()
+
+
 def test_any_branch_is_enough_for_a_join_that_needs_one(shop: Shop) -> None:
     """The others may stay away."""
     shop.on(DatabaseFailed, name="restore", to=DatabaseRestored)

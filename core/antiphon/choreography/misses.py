@@ -81,7 +81,7 @@ def _to_the_end(spread: Spread, way: Way, lost: Step | None) -> Iterator[Miss]:
     while ways:
         longer = ways.popleft()
         last = longer[-1]
-        waits = last.part.needed is not None and last.part not in spread.fired(longer)
+        waits = last.part.needed is not None and last.part not in spread.flood(longer).parts
         if waits or last.end.vague or not spread.goes_on(longer):
             ended = True
             yield Miss(longer, lost, waits)

@@ -6,8 +6,8 @@ and the alternative in which it ended. Whatever is not on the way is taken to en
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from antiphon.choreography.aim import Aim
 from antiphon.choreography.choreography import Choreography
@@ -43,22 +43,31 @@ Way = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Flood:
+    """All that follows on something."""
+
+    types: frozenset[str]
+    """The events there are then, those it began with included."""
+    parts: frozenset[Part]
+    """The handlers that have run."""
+
+
 class Spread:
     """A choreography as seen from one of its goals."""
 
-    choreography: Choreography
-    aim: Aim
-    ends: Mapping[Part, tuple[End, ...]] = field(init=False, repr=False)
-    leading: frozenset[Part] = field(init=False, repr=False)
-    """The handlers from which the goal can be reached at all."""
-    children: frozenset[str] = field(init=False, repr=False, default=frozenset())
-    """The events that begin a recovery of their own which can reach the goal."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ends", {p: tuple(_ends(p)) for p in self.choreography.parts})
-        object.__setattr__(self, "leading", self._leading())
-        while more := {*self._able_children()} - self.children:
-            object.__setattr__(self, "children", self.children | more)
+    def __init__(self, choreography: Choreography, aim: Aim) -> None:
+        self.aim = aim
+        self.ends = {part: tuple(_ends(part)) for part in choreography.parts}
+        self._hearers: dict[str, dict[Part, Trigger]] = {}
+        for part in choreography.parts:
+            for trigger in part.triggers:
+                self._hearers.setdefault(trigger.type, {}).setdefault(part, trigger)
+        self.leading = self._leading()
+        """The handlers from which the goal can be reached at all."""
+        self._able: set[str] = set()
+        """The events that begin a child recovery which can reach the goal."""
+        while more := {*self._able_children()} - self._able:
+            self._able |= more
 
     def next_steps(self, way: Way, *, directed: bool = True) -> Iterator[Step]:
         """The steps that may follow on a way, or begin one.
@@ -70,117 +79,113 @@ class Spread:
             directed: leave out what leads nowhere near the goal while something beside it does.
         """
         known, found = {step.part for step in way}, self._heard(way)
-        if directed and any(part in self.leading for part, _ in found):
-            found = [(part, trigger) for part, trigger in found if part in self.leading]
-        for part, trigger in found:
+        if directed and not self.leading.isdisjoint(found):
+            found = {part: trigger for part, trigger in found.items() if part in self.leading}
+        for part, trigger in found.items():
             if part not in known:
                 for end in self.ends[part]:
                     yield Step(part, trigger, end)
 
     def goes_on(self, way: Way) -> bool:
         """Whether anybody hears what the last step of a way left."""
-        return any(True for _ in self._heard(way))
+        return bool(self._heard(way))
 
     def reached(self, way: Way) -> bool:
         """Whether the goal can still be reached: beside the way, or on from where it ends."""
-        fired = self.fired(way)
-        if self.aim.completion.type in self._left(fired, way):
+        beside = self.flood(way)
+        if self.aim.completion.type in beside.types:
             return True
-        return bool(way) and self.aim.completion.type in self._onward(way, fired)
+        return bool(way) and self.aim.completion.type in self._onward(way, beside).types
 
-    def fired(self, way: Way) -> set[Part]:
-        """The handlers that run when those on the way end as they did."""
-        return self._fired(self.aim.failure.type, way)
+    def flood(self, way: Way) -> Flood:
+        """What follows on the failure when the handlers on the way end as they did."""
+        return self._flood([self.aim.failure.type], way)
 
-    def _fired(self, begin: str, way: Way) -> set[Part]:
-        fired: set[Part] = set()
-        while True:
-            left = self._left(fired, way, begin)
-            more = {p for p in self.choreography.parts if self._runs(p, left, way)} - fired
-            if not more:
-                return fired
-            fired |= more
-
-    def _left(self, fired: Iterable[Part], way: Way, begin: str | None = None) -> set[str]:
-        """The events there are when some handlers have run."""
+    def _flood(self, begin: Iterable[str], way: Way = ()) -> Flood:
         fixed = {step.part: (step.end,) for step in way}
-        left = {begin or self.aim.failure.type}
-        for part in fired:
-            left.update(*(self._follows(end) for end in fixed.get(part, self.ends[part])))
-        return left
+        met: dict[str, list[Trigger]] = {}
+        for step in way:
+            met.setdefault(step.trigger.type, []).append(step.trigger)
 
-    def _follows(self, end: End) -> set[str]:
+        def comes(part: Part, trigger: Trigger) -> bool:
+            """Whether an event surely triggers a handler: one beside the way hears no less."""
+            others = met.get(trigger.type, [])
+            if not others and trigger.type == self.aim.failure.type:
+                return trigger.meets(self.aim.failure)
+            return part in fixed or all(trigger.covers(other) for other in others)
+
+        def runs(part: Part, types: set[str]) -> bool:
+            come = [t for t in part.triggers if t.type in types and comes(part, t)]
+            if part.needed is None or not come:
+                return bool(come)
+            unbidden = [t for t in part.triggers if t.kind.unbidden and t not in come]
+            return len(come) + len(unbidden) >= part.needed
+
+        return self._follow(begin, runs, {**self.ends, **fixed})
+
+    def _onward(self, way: Way, beside: Flood) -> Flood:
+        """What can follow on the last step, also by another turn of those before it."""
+
+        def runs(part: Part, types: set[str]) -> bool:
+            come = (t.kind.unbidden or t.type in types | beside.types for t in part.triggers)
+            return sum(come) >= (part.needed or 1)
+
+        return self._follow(self._left(way[-1].end), runs, self.ends)
+
+    def _follow(
+        self,
+        begin: Iterable[str],
+        runs: Callable[[Part, set[str]], bool],
+        ends: Mapping[Part, tuple[End, ...]],
+    ) -> Flood:
+        types, parts, ahead = set[str](), set[Part](), [*begin]
+        while ahead:
+            type_ = ahead.pop()
+            if type_ in types:
+                continue
+            types.add(type_)
+            for part in self._hearers.get(type_, ()):
+                if part not in parts and runs(part, types):
+                    parts.add(part)
+                    ahead.extend(left for end in ends[part] for left in self._left(end))
+        return Flood(frozenset(types), frozenset(parts))
+
+    def _left(self, end: End) -> tuple[str, ...]:
         """What an end leaves in this recovery; and the goal, when a child may reach it."""
-        reached = not self.children.isdisjoint(end.children)
-        return {*end.types, *([self.aim.completion.type] if reached else [])}
+        able = not self._able.isdisjoint(end.children)
+        return (*end.types, self.aim.completion.type) if able else end.types
 
     def _able_children(self) -> Iterator[str]:
-        for child in {
-            child for ends in self.ends.values() for end in ends for child in end.children
-        }:
-            if self.aim.completion.type in self._left(self._fired(child, ()), (), child):
+        for child in {c for ends in self.ends.values() for end in ends for c in end.children}:
+            if self.aim.completion.type in self._flood([child]).types:
                 yield child
 
-    def _runs(self, part: Part, left: set[str], way: Way) -> bool:
-        come = [trigger for trigger in part.triggers if self._comes(part, trigger, left, way)]
-        if part.needed is None or not come:
-            return bool(come)
-        unbidden = [t for t in part.triggers if t.kind.unbidden and t not in come]
-        return len(come) + len(unbidden) >= part.needed
+    def _heard(self, way: Way) -> dict[Part, Trigger]:
+        """Who hears what the last step left, or what it begins with."""
+        if way:
+            return {p: t for type_ in way[-1].end.types for p, t in self._heard_as(type_).items()}
+        return {
+            part: trigger
+            for part in self._heard_as(self.aim.failure.type)
+            for trigger in reversed(part.triggers)
+            if trigger.meets(self.aim.failure)
+        }
 
-    def _comes(self, part: Part, trigger: Trigger, left: set[str], way: Way) -> bool:
-        """Whether an event surely triggers a handler that is not on the way."""
-        if trigger.type not in left:
-            return False
-        if any(step.part == part for step in way):
-            return True
-        met = [step.trigger for step in way if step.trigger.type == trigger.type]
-        if not met and trigger.type == self.aim.failure.type:
-            return trigger.meets(self.aim.failure)
-        return all(trigger.covers(other) for other in met)
-
-    def _onward(self, way: Way, fired: set[Part]) -> set[str]:
-        """The events that can follow on the last step, also by another turn of those before it."""
-        there, onward = self._left(fired, way), self._follows(way[-1].end)
-        while True:
-            more = {
-                type_
-                for part in self.choreography.parts
-                if self._again(part, onward, there)
-                for end in self.ends[part]
-                for type_ in self._follows(end)
-            }
-            if more <= onward:
-                return onward
-            onward |= more
-
-    def _again(self, part: Part, onward: set[str], there: set[str]) -> bool:
-        if not any(trigger.type in onward for trigger in part.triggers):
-            return False
-        come = sum(t.type in onward | there or t.kind.unbidden for t in part.triggers)
-        return come >= (part.needed or 1)
-
-    def _heard(self, way: Way) -> list[tuple[Part, Trigger]]:
-        found: dict[Part, Trigger] = {}
-        for part in self.choreography.parts:
-            for trigger in part.triggers:
-                left = trigger.type in way[-1].end.types if way else trigger.meets(self.aim.failure)
-                if left:
-                    found.setdefault(part, trigger)
-        return [*found.items()]
+    def _heard_as(self, type_: str) -> dict[Part, Trigger]:
+        return self._hearers.get(type_, {})
 
     def _leading(self) -> frozenset[Part]:
-        wanted, leading = {self.aim.completion.type}, set[Part]()
-        while True:
-            more = {
-                part
-                for part, ends in self.ends.items()
-                if any(not wanted.isdisjoint((*end.types, *end.children)) for end in ends)
-            } - leading
-            if not more:
-                return frozenset(leading)
-            leading |= more
-            wanted |= {trigger.type for part in more for trigger in part.triggers}
+        leads: dict[str, set[Part]] = {}
+        for part, ends in self.ends.items():
+            for type_ in {type_ for end in ends for type_ in (*end.types, *end.children)}:
+                leads.setdefault(type_, set()).add(part)
+        leading, ahead = set[Part](), [*leads.get(self.aim.completion.type, ())]
+        while ahead:
+            part = ahead.pop()
+            if part not in leading:
+                leading.add(part)
+                ahead += (one for t in part.triggers for one in leads.get(t.type, ()))
+        return frozenset(leading)
 
 
 def _ends(part: Part) -> Iterator[End]:
