@@ -26,6 +26,8 @@ from antiphon_events import (
     ServiceUnhealthy,
 )
 
+BOTH = tuple[DatabaseRestored, CacheWarmed]
+
 
 class Shop:
     """Services whose handlers are made from what they react to and promise."""
@@ -286,6 +288,24 @@ def test_subjects_and_conditions_make_it_a_warning(shop: Shop) -> None:
         ("shop.one", Severity.WARNING),
         ("shop.other", Severity.WARNING),
     ]
+
+
+def test_a_branch_on_a_condition_makes_it_a_warning(shop: Shop) -> None:
+    """The join waits for ever when the condition does not hold, and who knows whether it does."""
+    shop.on(DatabaseFailed.where(bool), name="restore", to=DatabaseRestored)
+    shop.on(DatabaseFailed, name="warm", to=CacheWarmed)
+    shop.join(all_of(DatabaseRestored, CacheWarmed), name="reopen", to=ServiceRecovered)
+    (one,) = shop.misses
+    assert one.severity is Severity.WARNING
+    assert "shop.warm → cache.warmed → shop.reopen → waits for ever" in one.message
+
+
+def test_a_condition_on_the_way_holds(shop: Shop) -> None:
+    """Whoever is on the way was triggered."""
+    shop.on(DatabaseFailed.where(bool), name="restore", to=BOTH)
+    shop.on(DatabaseRestored.where(bool), name="restart", to=ServiceRestarted)
+    shop.join(all_of(CacheWarmed, ServiceRestarted), name="reopen", to=ServiceRecovered)
+    assert shop.misses == []
 
 
 def test_who_does_not_say_makes_it_a_warning(shop: Shop) -> None:

@@ -36,7 +36,7 @@ def misses(choreography: Choreography) -> Iterator[Finding]:
         spread = Spread(choreography, aim)
         if any(True for _ in spread.next_steps(())):
             for miss in _misses(spread):
-                yield _finding(choreography, aim, miss)
+                yield _finding(choreography, spread, miss)
         else:
             yield _unheard(aim)
 
@@ -94,15 +94,18 @@ def _to_the_end(spread: Spread, way: Way, lost: Step | None) -> Iterator[Miss]:
         yield Miss(way, lost)
 
 
-def _finding(choreography: Choreography, aim: Aim, miss: Miss) -> Finding:
-    last, lost = miss.way[-1], miss.lost
+def _finding(choreography: Choreography, spread: Spread, miss: Miss) -> Finding:
+    aim, last, lost = spread.aim, miss.way[-1], miss.lost
+    until_lost = miss.way[: miss.way.index(lost) + 1] if lost else ()
     vague = [
         part.group
         for part in choreography.parts
         if part.unsaid & {How.PUBLISHES, How.STARTS} and not (part == last.part and last.end.vague)
     ]
-    narrow = not miss.way[0].trigger.covers(aim.failure) or any(
-        step.trigger.narrow for step in miss.way[1:]
+    narrow = (
+        spread.reached(until_lost, trusting=True)
+        or not miss.way[0].trigger.covers(aim.failure)
+        or any(step.trigger.narrow for step in miss.way[1:])
     )
     where = (
         f"; it is lost where {lost.part.group} publishes {_words(lost.end)}"

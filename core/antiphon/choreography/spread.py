@@ -90,9 +90,15 @@ class Spread:
         """Whether anybody hears what the last step of a way left."""
         return bool(self._heard(way))
 
-    def reached(self, way: Way) -> bool:
-        """Whether the goal can still be reached: beside the way, or on from where it ends."""
-        beside = self.flood(way)
+    def reached(self, way: Way, *, trusting: bool = False) -> bool:
+        """Whether the goal can still be reached: beside the way, or on from where it ends.
+
+        Args:
+            way: the steps that are known.
+            trusting: take handlers beside the way to hear what they may, and not only what they
+                surely do: for all they say, they may be about another subject.
+        """
+        beside = self._flood([self.aim.failure.type], way, trusting=trusting)
         if self.aim.completion.type in beside.types:
             return True
         return bool(way) and self.aim.completion.type in self._onward(way, beside).types
@@ -101,7 +107,7 @@ class Spread:
         """What follows on the failure when the handlers on the way end as they did."""
         return self._flood([self.aim.failure.type], way)
 
-    def _flood(self, begin: Iterable[str], way: Way = ()) -> Flood:
+    def _flood(self, begin: Iterable[str], way: Way = (), *, trusting: bool = False) -> Flood:
         fixed = {step.part: (step.end,) for step in way}
         met: dict[str, list[Trigger]] = {}
         for step in way:
@@ -112,7 +118,7 @@ class Spread:
             others = met.get(trigger.type, [])
             if not others and trigger.type == self.aim.failure.type:
                 return trigger.meets(self.aim.failure)
-            return part in fixed or all(trigger.covers(other) for other in others)
+            return trusting or part in fixed or all(trigger.covers(other) for other in others)
 
         def runs(part: Part, types: set[str]) -> bool:
             come = [t for t in part.triggers if t.type in types and comes(part, t)]
