@@ -21,7 +21,7 @@ from antiphon import (
     all_of,
 )
 from antiphon.errors import AntiphonError
-from antiphon.testing import Cell, duplicated, expect, unreliable
+from antiphon.testing import Cell, Unmet, duplicated, expect, unreliable
 from antiphon.testing.hurry import LONGEST_DELAY, Pace
 from antiphon.testing.twin import Twin
 from antiphon_events import (
@@ -298,3 +298,105 @@ async def test_what_undoes_a_step_is_made_hard_as_well(kit: Cell) -> None:
         await kit.settled(await kit.publish(ServiceFailed(subject="web")))
     assert len(undone) > 1
     assert trace.status == "closed"
+
+
+# What is expected.
+
+
+async def test_people_are_expected(kit: Cell, asking: Service) -> None:
+    """Who agreed and who refused, or that nobody did."""
+    async with kit.running(asking):
+        one = await kit.publish(FAILED)
+        await kit.approve("api.restart", by="ana")
+        trace = await kit.until(one, lambda it: it.held_by("approval"))
+        with pytest.raises(
+            Unmet, match=r"api\.restart to be approved; its approvals: waiting by ana"
+        ):
+            expect(trace).approved("api.restart")
+        await kit.approve("api.restart", by="ben")
+        granted = await kit.settled(one)
+        other = await kit.publish(ServiceFailed(subject="web"))
+        await kit.deny("api.restart", by="ben")
+        denied = await kit.settled(other)
+    expect(granted).approved("api.restart").approved("api.restart", by="ana")
+    expect(denied).denied("api.restart").denied("api.restart", by="ben")
+    with pytest.raises(Unmet, match=r"to be denied; its approvals: granted by ana by ben"):
+        expect(granted).denied("api.restart")
+    with pytest.raises(Unmet, match=r"to be denied by ana; its approvals: denied by ben"):
+        expect(denied).denied("api.restart", by="ana")
+    with pytest.raises(Unmet, match=r"to be approved; its approvals: none"):
+        expect(granted).approved("api.reload")
+    with pytest.raises(ValueError, match="names no handler"):
+        expect(granted).approved("restart")
+
+
+async def test_an_end_by_hand_and_what_it_takes_back_is_expected(kit: Cell) -> None:
+    """A step is undone, which is no run of it."""
+    api = Service("api")
+
+    def stop(failed: ServiceFailed) -> None: ...
+
+    @api.on(ServiceFailed, undo=stop)
+    async def restart(failed: ServiceFailed) -> ServiceRestarted:
+        return ServiceRestarted(subject=failed.subject)
+
+    @api.on(ServiceRestarted, approval=Approval(("ana",)))
+    async def reopen(restarted: ServiceRestarted) -> None: ...
+
+    async with kit.running(api):
+        receipt = await kit.publish(FAILED)
+        trace = await kit.until(receipt, lambda it: it.held_by("approval"))
+        for words, check in {
+            "the recovery to be rolled back; nothing was to be undone": expect(trace).rolled_back,
+            "the recovery to pass its deadline; it did not": expect(trace).stalled,
+            "the recovery to be cancelled; it is open": expect(trace).cancelled,
+        }.items():
+            with pytest.raises(Unmet, match=words):
+                check()
+        with pytest.raises(Unmet, match=r"api\.restart to be undone; it never was undone"):
+            expect(trace).undone("api.restart")
+        await kit.cancel(receipt, by="ana", reason="a drill")
+        trace = await kit.settled(receipt)
+    expect(trace).cancelled().rolled_back().undone("api.restart").ran("api.restart", times=1)
+
+
+async def test_what_cannot_be_taken_back_is_not_rolled_back(kit: Cell) -> None:
+    """A person has to look."""
+    api = Service("api")
+
+    def stop(failed: ServiceFailed) -> None:
+        raise PermanentError("it does not stop")
+
+    @api.on(ServiceFailed, undo=stop)
+    async def restart(failed: ServiceFailed) -> ServiceRestarted:
+        return ServiceRestarted(subject=failed.subject)
+
+    @api.on(ServiceRestarted, retry=ONCE)
+    async def reopen(restarted: ServiceRestarted) -> None:
+        raise PermanentError("it does not open")
+
+    async with kit.running(api):
+        trace = await kit.settled(await kit.publish(FAILED))
+    expect(trace).partial().died("api.reopen")
+    with pytest.raises(Unmet, match="undone: 0, left: 0, not possible: 1"):
+        expect(trace).rolled_back()
+    with pytest.raises(Unmet, match=r"api\.restart to be undone; it never was undone"):
+        expect(trace).undone("api.restart")
+
+
+async def test_a_join_that_gave_up_is_expected(redis_url: str) -> None:
+    """And a recovery past its deadline."""
+    api = Service("api")
+
+    @api.on(ServiceFailed)
+    async def restart(failed: ServiceFailed) -> ServiceRestarted:
+        return ServiceRestarted(subject=failed.subject)
+
+    @api.on(all_of(ServiceRestarted, CacheWarmed), within="5m")
+    async def reopen(joined: Joined) -> None: ...
+
+    async with Cell.open(redis_url, hurry=1000, deadline="1m") as cell, cell.running(api):
+        trace = await cell.settled(await cell.publish(FAILED))
+    expect(trace).timed_out("api.reopen").stalled().did_not_run("api.reopen")
+    with pytest.raises(Unmet, match=r"api\.restart to give up waiting; .* api\.reopen"):
+        expect(trace).timed_out("api.restart")

@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.console import Console
 
-from antiphon.trace import Step, StepOutcome, Trace
+from antiphon.trace import Approval, Step, StepOutcome, Trace
 from antiphon.trace.picture import Picture
 from antiphon_events import Event
 
@@ -79,8 +79,43 @@ class Expectation:
         __tracebackhide__ = True
         return self._verdict("cancelled")
 
+    def rolled_back(self) -> Self:
+        """Its completed steps were undone, each that says how, and none is left to be."""
+        __tracebackhide__ = True
+        summary, began = self.trace.summary, self.trace.rollback
+        met = began is not None and not (summary.undos or summary.notundone)
+        seen = (
+            f"undone: {summary.undone}, left: {summary.undos}, not possible: {summary.notundone}"
+            if began
+            else "nothing was to be undone"
+        )
+        return self._hold(met, "be rolled back", seen)
+
+    def stalled(self) -> Self:
+        """It passed its deadline with work left."""
+        __tracebackhide__ = True
+        return self._hold(self.trace.stall is not None, "pass its deadline", "it did not")
+
+    def timed_out(self, handler: str) -> Self:
+        """The handler's join gave up waiting."""
+        __tracebackhide__ = True
+        self._steps(handler)
+        joins = [timeout.group for timeout in self.trace.timeouts]
+        seen = f"the joins that did so: {_listed(joins)}"
+        return self._met(handler in joins, f"{handler} to give up waiting", seen)
+
+    def approved(self, handler: str, *, by: str | None = None) -> Self:
+        """People agreed that a delivery of the handler may run; or this person did, among them."""
+        __tracebackhide__ = True
+        return self._answered(handler, "granted", "be approved", by)
+
+    def denied(self, handler: str, *, by: str | None = None) -> Self:
+        """Somebody refused a delivery of the handler; or this person did."""
+        __tracebackhide__ = True
+        return self._answered(handler, "denied", "be denied", by)
+
     def ran(self, handler: str, *, times: int | None = None) -> Self:
-        """The handler ran: so often, every attempt counted, or at least once."""
+        """The handler ran: so often, every attempt counted, or at least once; undoing is apart."""
         __tracebackhide__ = True
         ran = sum(len(step.attempts) for step in self._steps(handler) if not step.undo_of)
         return self._count(ran, times, handler, ("run", "ran"))
@@ -146,6 +181,15 @@ class Expectation:
         guards = [told.guard.kind for told in self.trace.escalations]
         return self._guarded(guard, guards, "people to be told")
 
+    def _answered(self, handler: str, state: str, wanted: str, by: str | None) -> Self:
+        __tracebackhide__ = True
+        self._steps(handler)
+        asked = [approval for approval in self.trace.approvals if approval.group == handler]
+        met = any(one.state == state and by in {None, *_voices(one)} for one in asked)
+        seen = _listed(" by ".join((one.state, *_voices(one))) for one in asked)
+        by_whom = f" by {by}" if by else ""
+        return self._met(met, f"{handler} to {wanted}{by_whom}", f"its approvals: {seen}")
+
     def _verdict(self, wanted: str) -> Self:
         __tracebackhide__ = True
         return self._hold(self.trace.verdict == wanted, f"be {wanted}", self._standing())
@@ -187,6 +231,12 @@ class Expectation:
 
 def _is_dead(step: Step) -> bool:
     return step.outcome == StepOutcome.DIED and bool(step.attempts)
+
+
+def _voices(approval: Approval) -> list[str]:
+    """Who agreed, or who refused."""
+    answers = [approval.denial] if approval.denial else [*approval.votes]
+    return [answer.by for answer in answers]
 
 
 def _often(times: int) -> str:
