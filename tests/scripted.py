@@ -36,13 +36,19 @@ def handler(
     *choices: type[Event] | Selector | Join,
     name: str = "orders.react",
     key: Key | None = None,
+    brings: type[Event] | None = None,
     **guards: Any,
 ) -> Handler:
-    """Make a handler whose function is never called; `name` is that of its group."""
+    """Make a handler whose function is never called.
+
+    `name` is that of its group, `brings` what it says it publishes.
+    """
 
     async def function(event: Event) -> None:
         raise AssertionError(event)
 
+    if brings is not None:
+        function.__annotations__["return"] = brings
     service_name, function.__name__ = name.split(".")
     service = Service(service_name)
     service.on(*choices, key=key, retry=Retry(), **guards)(function)

@@ -10,6 +10,7 @@ import pytest
 from antiphon import Publisher
 from antiphon.broker.errand import Errand
 from antiphon.settings import Settings
+from flowing import FlowCell
 from guarded import GuardedCell, clock_to_set
 from scripted import ScriptedCell
 
@@ -19,6 +20,13 @@ async def work(settings: Settings) -> AsyncIterator[ScriptedCell]:
     """The test's own cell, worked script by script."""
     async with Errand.begin(settings) as errand:
         yield ScriptedCell(errand)
+
+
+@pytest.fixture
+async def flow(settings: Settings) -> AsyncIterator[FlowCell]:
+    """The test's own cell, for recoveries that have a flow."""
+    async with Errand.begin(settings) as errand:
+        yield FlowCell(errand)
 
 
 @pytest.fixture

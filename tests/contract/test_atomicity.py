@@ -14,7 +14,8 @@ from antiphon.broker.replies import Committed
 from antiphon.broker.server import EmbeddedServer
 from antiphon.settings import Settings
 from antiphon_events import CacheWarmed, DatabaseRestored, ServiceFailed
-from scripted import HOUR_MS, ScriptedCell, Sent, handler
+from sabotage import Sabotage, both_ways, no_stream
+from scripted import ScriptedCell, Sent, handler
 from snapshots import contents, snapshot
 from support import until
 
@@ -24,23 +25,6 @@ WARMED = CacheWarmed(subject="orders-cache")
 RESTORE = handler(ServiceFailed, name="orders.restore")
 PICKY = handler(ServiceFailed, name="orders.picky")
 WARM = handler(DatabaseRestored, name="cache.warm")
-
-HIGHEST_ID = "18446744073709551615-18446744073709551615"
-
-
-async def no_stream(work: ScriptedCell, key: str) -> None:
-    """Put something else where a stream belongs."""
-    await work.client.delete(key)
-    await work.client.set(key, "not a stream", px=HOUR_MS)
-
-
-async def blocked(work: ScriptedCell, key: str) -> None:
-    """Use up the ids of a stream, so that it takes no further entry."""
-    await work.client.xadd(key, {"data": "{}"}, id=HIGHEST_ID)
-
-
-Sabotage = Callable[[ScriptedCell, str], Awaitable[None]]
-both_ways = pytest.mark.parametrize("sabotage", [no_stream, blocked], ids=lambda s: s.__name__)
 
 
 @both_ways

@@ -26,7 +26,8 @@ from antiphon.telemetry.logging import get_logger
 from antiphon_events import ChildClosed, JoinTimedOut, RecoveryStalled
 
 _AT_ONCE = 100
-_AGAIN_S = 5
+_AGAIN_SECONDS = 30
+"""When a timer that could not be fired is tried again; until then it is in nobody's way."""
 _NAMED = 20
 """How much of what is outstanding is named at a deadline."""
 
@@ -66,7 +67,7 @@ class Chimes:
         self._log = get_logger()
 
     async def ring(self) -> bool:
-        """Fire every timer that is due.
+        """Fire every timer that is due; one that cannot be fired keeps no other from it.
 
         Returns whether more may be due at once: a page was full, or one led to another.
 
@@ -76,18 +77,18 @@ class Chimes:
         raw = await self._gatherer.run(Call(script("rung"), (self._keys.timers,), (_AT_ONCE,)))
         more = len(raw) == _AT_ONCE
         for timer in map(Timer.read, raw):
-            try:
-                more = await self._fire[timer.kind](timer) or more
-            except ScriptFailed as error:  # one that cannot be fired must not silence the others
-                self._log.warning("timer.failed", timer=timer.raw, error=str(error))
-                await self._put_off(timer)
+            more = await self._ring(timer) or more
         return more
 
-    async def _put_off(self, timer: Timer) -> None:
-        """Try a timer again later, so that others have their turn."""
-        seconds, _ = await self._client.time()
-        later_ms = (int(seconds) + _AGAIN_S) * 1000
-        await self._client.zadd(self._keys.timers, {timer.raw: later_ms}, xx=True)
+    async def _ring(self, timer: Timer) -> bool:
+        try:
+            return await self._fire[timer.kind](timer)
+        except ScriptFailed as error:
+            self._log.warning("duty.failed", duty="timers", error=str(error))
+            seconds, _ = await self._client.time()
+            again_ms = (int(seconds) + _AGAIN_SECONDS) * 1000
+            await self._client.zadd(self._keys.timers, {timer.raw: again_ms}, xx=True)
+            return False
 
     async def _publish(self, timer: Timer) -> bool:
         plan = await self._planned(timer, f"later:{timer.name}")

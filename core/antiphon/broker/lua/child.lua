@@ -5,7 +5,6 @@
 -- ARGV[1..2] record of the parent    ARGV[3..5] timer   ARGV[6] the child's correlation id
 -- ARGV[7] its subject   ARGV[8] the type of the event that opened it
 -- Returns {1, verdict, the child's verdict} told now, {0} when nobody waits, or it is open again.
-redis.call('XLEN', KEYS[16]) -- fails here, before the first write, when the stream is none
 local status, verdict, closes = unpack(redis.call('HMGET', KEYS[19], 'status', 'verdict', 'closes'))
 if status ~= 'closed' then redis.call('ZREM', KEYS[13], ARGV[3]) return {0} end
 local plan = redis.call('HGET', KEYS[15], ARGV[5])
@@ -18,6 +17,7 @@ local entry = redis.call('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', id,
   'causationid', started.cause or ARGV[6], 'recorded', '1', 'hops', (started.hops or 0) + 1,
   'data', string.format('{"child":%s,"event_type":%s,"verdict":%s}', text(ARGV[6]), text(ARGV[8]),
     text(verdict)))
+fired()
 note('child_closed', 'child', ARGV[6], 'verdict', verdict, 'event', id)
 announce('published', {type = 'child.closed', subject = ARGV[7], event = id, entry = entry,
   cause = started.cause or ARGV[6], by = started.by or '', failure = '0'}, groups)

@@ -4,6 +4,7 @@
 -- ARGV[1..2] record    ARGV[3..5] timer   ARGV[6] how many names at most
 -- Returns {1, '', outstanding, joined by commas} stalled now, {0} not due, or it is over.
 if not fires() then return {0} end
+fired()
 local status, deadline, subject, terms = unpack(redis.call('HMGET', KEYS[1], 'status', 'deadline',
   'subject', 'terms'))
 if status ~= 'open' then return {0} end

@@ -4,7 +4,6 @@
 -- KEYS[18] subscribers about the recovery's subject        KEYS[19] join   hash
 -- ARGV[1..2] record    ARGV[3..5] timer   ARGV[6] group    ARGV[7] the recovery's subject
 -- Returns {1, verdict, missing, joined by commas} timed out, {0} not due any more.
-redis.call('XLEN', KEYS[16]) -- fails here, before the first write, when the stream is none
 local plan = redis.call('HGET', KEYS[15], ARGV[5])
 if not fires() or not plan then return {0} end
 local join, missing, arrived = cjson.decode(plan), {}, {}
@@ -15,12 +14,13 @@ end
 table.sort(missing)
 table.sort(arrived)
 local names, id = table.concat(missing, ','), ARGV[1] .. ':timeout:' .. ARGV[6]
-redis.call('HSET', KEYS[1], 'timedout:' .. ARGV[6], now)
 local entry = redis.call('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', id,
   'source', 'antiphon', 'type', 'join.timed_out', 'subject', ARGV[7], 'correlationid', ARGV[1],
   'causationid', join.cause, 'hops', join.hops + 1, 'recorded', '1', 'data', string.format(
     '{"step":%s,"missing":%s,"arrived":%s,"needed":%d}', text(ARGV[6]), listed(missing),
     listed(arrived), join.need))
+fired()
+redis.call('HSET', KEYS[1], 'timedout:' .. ARGV[6], now)
 note('timed_out', 'group', ARGV[6], 'have', #arrived, 'need', join.need, 'missing', names,
   'event', id)
 announce('published', {type = 'join.timed_out', subject = ARGV[7], event = id, entry = entry,

@@ -7,13 +7,14 @@
 -- ARGV[11] its number, from 1   ARGV[12...] fields and values
 -- Returns {1, verdict, entry id in the inbox} delivered, {1, verdict, ''} when its handler is gone,
 --   {0} not due any more.
-redis.call('XLEN', KEYS[16]) -- fails here, before the first write, when the stream is none
+if not fires() then return {0} end
 local entry = ''
 if redis.call('HGET', KEYS[1], 'undos') ~= ARGV[11] then -- a step was completed after it was set
   redis.call('ZREM', KEYS[13], ARGV[3])
-  return {redis.call('SREM', KEYS[2], ARGV[4]), settle(), ''}
+  redis.call('SREM', KEYS[2], ARGV[4])
+  return {1, settle(), ''}
 end
-if redis.call('HEXISTS', KEYS[18], ARGV[6]) == 1 and redis.call('ZSCORE', KEYS[13], ARGV[3]) then
+if redis.call('HEXISTS', KEYS[18], ARGV[6]) == 1 then
   entry = redis.call('XADD', KEYS[16], '*', 'recorded', '1', unpack(ARGV, 12))
   local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[6], 'undo', 'STREAMS', KEYS[16], '>')
   if read.err then -- nothing else is written yet: the group is being made again
@@ -21,7 +22,7 @@ if redis.call('HEXISTS', KEYS[18], ARGV[6]) == 1 and redis.call('ZSCORE', KEYS[1
     return read
   end
 end
-if not fires() then return {0} end
+fired()
 redis.call('HINCRBY', KEYS[1], 'undos', -1)
 if entry == '' then
   blame('notundone', 'undo:' .. ARGV[6] .. ':' .. ARGV[7], ARGV[6]
