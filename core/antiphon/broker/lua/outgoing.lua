@@ -38,6 +38,7 @@ end
 -- Write their consequences into the record; add the entries to the reply.
 local function consequences(events, reply)
   for _, e in ipairs(events) do
+    if e.late or e.how == 'child' then open(e) end -- a handler of its closing may go on with it
     if e.late then
       redis.call('HSET', KEYS[15], 'later:' .. e.event, e.plan)
       redis.call('SADD', KEYS[2], 'later|' .. e.event .. '|' .. e.type)
