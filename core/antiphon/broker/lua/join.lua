@@ -19,7 +19,11 @@ end
 -- Returns when the join will time out, or '' when it will not.
 local function arm(have)
   local within = tonumber(string.match(ARGV[21], '^%d+'))
-  if within == 0 or have > 1 or redis.call('SADD', KEYS[2], owed) == 0 then return '' end
+  if within == 0 or have > 1 then return '' end
+  for _, name in ipairs({'cancelled', 'undoing', 'halted'}) do -- it would not run any more
+    if redis.call('HEXISTS', KEYS[1], name) == 1 then return '' end
+  end
+  if redis.call('SADD', KEYS[2], owed) == 0 then return '' end
   redis.call('HSET', KEYS[15], 'join:' .. ARGV[3],
     cjson.encode({cause = ARGV[8], hops = ARGV[23], need = ARGV[18], branches = ARGV[22]}))
   redis.call('ZADD', KEYS[13], now + within, timer('join', ARGV[3]))
