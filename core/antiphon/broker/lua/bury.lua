@@ -8,8 +8,6 @@
 --   {2} refused: the lease was lost, {3} settled before.
 local may = standing()
 if may ~= 1 then return {may} end
-local events, refused = written(23, 19)
-if not events then return refused end
 local entry = redis.call('XRANGE', KEYS[16], ARGV[4], ARGV[4])[1]
 local fields, kept = entry and entry[2] or {}, 6000 -- Lua unpacks fewer than 8,000 values
 local omitted = math.max(0, #fields - kept)
@@ -21,6 +19,11 @@ for _, value in ipairs({'deadgroup', ARGV[3], 'deadlabel', ARGV[7], 'deadentry',
   letter[#letter + 1] = value
 end
 local dead = redis.call('XADD', KEYS[22], '*', unpack(letter))
+local events, refused = written(23, 19)
+if not events then -- nothing else is written yet
+  redis.call('XDEL', KEYS[22], dead)
+  return refused
+end
 conclude('dead')
 local about, answer = ARGV[3] .. ':' .. ARGV[6], ARGV[18] == '1' and events[1]
 local answered = answer and (answer.failure == '1' or #answer.groups > 0)
