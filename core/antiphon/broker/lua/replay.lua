@@ -11,11 +11,17 @@
 local letter = redis.call('XRANGE', KEYS[16], ARGV[3], ARGV[3])[1]
 if not letter then return {2} end
 if redis.call('HEXISTS', KEYS[18], ARGV[4]) == 0 then return {3} end
-local fields, given = {unpack(ARGV, 8)}, {}
+local fields, given, label, undoes = {unpack(ARGV, 8)}, {}
 for i = 1, #fields, 2 do given[fields[i]] = true end
 for i = 1, #letter[2], 2 do
+  if letter[2][i] == 'deadlabel' then label = letter[2][i + 1] end
+end
+for i = 1, #letter[2], 2 do
   local name = letter[2][i]
-  if string.sub(name, 1, 4) ~= 'dead' and name ~= 'recorded' and not given[name] then
+  local ours = name == 'undo' and label == 'inbox' -- elsewhere anybody may have written it
+  undoes = undoes or ours
+  if string.sub(name, 1, 4) ~= 'dead' and name ~= 'recorded' and not given[name]
+    and (name ~= 'undo' or ours) then
     fields[#fields + 1], fields[#fields + 2] = name, letter[2][i + 1]
   end
 end
@@ -28,7 +34,13 @@ end
 redis.call('ZADD', KEYS[19], now, 'inbox|' .. entry)
 redis.call('XDEL', KEYS[16], ARGV[3])
 open({type = ARGV[5], subject = ARGV[6], event = ARGV[7]})
-redis.call('HDEL', KEYS[1], 'halted', 'cancelled', 'undoing') -- a person wants it to go on
+if not undoes then -- a person wants it to go on, and what it did to last
+  local last = 'undo|' .. (redis.call('HGET', KEYS[1], 'undos') or '') .. '|'
+  if redis.call('SREM', KEYS[2], last) == 1 then
+    redis.call('ZREM', KEYS[13], timer('undo', string.sub(last, 6, -2)))
+  end
+  redis.call('HDEL', KEYS[1], 'halted', 'cancelled', 'undoing')
+end
 redis.call('SADD', KEYS[2], 'inbox|' .. entry .. '|' .. ARGV[4])
 if redis.call('HDEL', KEYS[1], '!' .. ARGV[4] .. ':' .. ARGV[7]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'dead', -1)
