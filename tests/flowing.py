@@ -82,7 +82,7 @@ class FlowCell(ScriptedCell):
     def burying(self, lease: Lease, *, by: str = ALICE) -> Call:
         """A burial as the settler makes it, with what answers for it."""
         error = "Broken: it broke"
-        return self.calls(by).bury(lease, 7, error, events=answers_for(lease, error))
+        return self.calls(by).bury(lease, 7, error, events=answers_for(lease, error, 262_144))
 
     async def give_up(self, lease: Lease, *, by: str = ALICE) -> Settlement:
         return settlement(await self.run(self.burying(lease, by=by)))

@@ -13,6 +13,9 @@ from antiphon.handler import Handler
 from antiphon_events import Envelope, Event, UndecodableData, UndecodableFields, decode
 
 INBOX = "inbox"
+REQUESTER = b"requester"
+"""The field that tells a child who asked for its parent."""
+
 _LONGEST_KEY = 256
 
 
@@ -41,6 +44,8 @@ class Delivery:
     """The breaker it passes; empty without one."""
     undo: Undoing | None = None
     """What it is to undo; None when it is to be done."""
+    requester: str = ""
+    """Who asked for the recovery that its event opens, when it is a child; else its source did."""
 
     @property
     def name(self) -> str:
@@ -82,14 +87,17 @@ def receive(
         envelope=envelope,
         flaw=flaw,
         key=envelope.id,
+        requester=fields.get(REQUESTER, b"").decode("utf-8", "replace") if envelope.parent else "",
     )
     # An entry whose subject cannot be read may be anybody's: every handler of its type buries it.
-    delivery.wanted = nameless or handler.may_want(envelope.subject)
+    kept = fields.get(UNDO) if label == INBOX else None
+    # What was done is undone, whatever its handler would want by now.
+    delivery.wanted = kept is not None or nameless or handler.may_want(envelope.subject)
     if delivery.wanted and flaw is None:
         try:
+            if kept is not None:
+                delivery.undo = Undoing.read(kept)
             _decode(delivery, fields.get(b"data") or b"{}", max_payload_bytes)
-            if label == INBOX and (kept := fields.get(UNDO)):
-                delivery.undo, delivery.key = Undoing.read(kept), envelope.id
         except (UndecodableEvent, UndecodableData) as error:
             delivery.event, delivery.flaw = None, UndecodableEvent(str(error))
     return delivery
@@ -111,13 +119,15 @@ def _decode(delivery: Delivery, data: bytes, max_payload_bytes: int) -> None:
         raise UndecodableEvent(f"{handler.group} does not react to {delivery.type!r}")
     event = delivery.event = decode(kind, envelope, data)
     try:
-        selected = handler.select(event)
-        delivery.wanted = selected is not None
-        if selected is not None:
+        if delivery.undo is None:
+            selected = handler.select(event)
+            delivery.wanted = selected is not None
+            if selected is None:
+                return
             delivery.key = _shortened(_effect(handler, event, envelope))
             delivery.branch = branch_name(selected) if handler.join else ""
-            delivery.resource = _shortened(handler.resource(event, envelope.id))
-            delivery.circuit = _shortened(handler.circuit(event, envelope.id))
+        delivery.resource = _shortened(handler.resource(event, envelope.id))
+        delivery.circuit = _shortened(handler.circuit(event, envelope.id))
     except Exception as error:
         raise UndecodableEvent(f"the predicate or key of {handler.group}: {error!r}") from error
 

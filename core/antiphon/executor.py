@@ -107,14 +107,15 @@ class Executor:
             say_approval(why, self.handler.course.approval, log)
         say_refusal(why, delivery.key, log)
 
-    async def _won(self, lease: Lease) -> None:
+    async def _won(self, lease: Lease, run: Run) -> None:
         """Say that a join fired without all its branches; end what would bring the others."""
         join, d = self.handler.join, lease.delivery
-        if join is None or d.undo or join.needed >= len(join.branches):
+        if join is None or d.undo or lease.attempt > 1 or join.needed >= len(join.branches):
             return
         self._log.info("join.won", branch=d.branch, losers=join.losers)
         if join.losers == "cancel":
-            await self._circuits.rouse_recovery(d.envelope.correlation_id)
+            lost = {b.event.type for b in join.branches if branch_name(b) not in run.branches}
+            await self._circuits.rouse_bringing(d.envelope.correlation_id, lost)
 
     def _say_onsets(self, delivery: Delivery, onsets: Iterable[Onset]) -> None:
         for onset in onsets:
@@ -169,7 +170,7 @@ class Executor:
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
         self._log.info("delivery.started", token=run.token, **taken_over)
-        await self._won(lease)
+        await self._won(lease, run)
         started = time.monotonic()
         outcome = await self._outcome(lease, run, recovery, flight)
         flight.settling = True
@@ -180,6 +181,8 @@ class Executor:
         try:
             _refuse_hopeless(lease)
             argument = self._argument(lease.delivery, run)
+            if lease.delivery.undo is not None:
+                recovery.undoing = Joined(lease.delivery.undo.events())
             alarm = self._alarm(flight)
             invoke = self._undo if lease.delivery.undo else self._invoke
             try:
@@ -255,7 +258,6 @@ class Executor:
             token=lease.token,
             deadline=datetime.now(UTC) + timeout if timeout else None,
             reporter=report,
-            undoing=Joined(d.undo.events()) if d.undo else None,
             log_fields=self._log_fields(d, lease.attempt),
             guard=lambda breaker, name: self._circuits.guard(
                 breaker,

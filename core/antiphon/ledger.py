@@ -45,6 +45,7 @@ class Kind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"
     REOPENED = "reopened"
+    DROPPED = "dropped"
     SCHEDULED = "scheduled"
     TIMED_OUT = "timed_out"
     LATE = "late"

@@ -36,7 +36,7 @@ def outgoings(delivery: Delivery, done: Done) -> Iterator[Outgoing]:
         yield replace(out, envelope=envelope, how="child")
 
 
-def answers_for(lease: Lease, error: str) -> Sequence[Outgoing]:
+def answers_for(lease: Lease, error: str, max_payload_bytes: int) -> Sequence[Outgoing]:
     """What is published when a step is given up: what its handler declares, and `StepFailed`."""
     delivery, handler = lease.delivery, lease.delivery.handler
     if delivery.undo is not None:
@@ -49,17 +49,23 @@ def answers_for(lease: Lease, error: str) -> Sequence[Outgoing]:
         attempts=lease.attempt,
         error=error,
     )
-    heard = replace(addressed(told, delivery.envelope, handler.service), how="heard")
+    heard: tuple[Outgoing, ...] = ()
+    if delivery.type != StepFailed.type:  # or its handler would hear of itself
+        heard = (replace(addressed(told, delivery.envelope, handler.service), how="heard"),)
     if delivery.event is None:
-        return (heard,)
+        return heard
     try:
         failure = handler.course.failure(delivery.event, error)
+        if failure is None:
+            return heard
+        answer = addressed(failure, delivery.envelope, handler.service)
     except Exception as broken:  # noqa: BLE001 - a step that dies must not be kept from dying
         get_logger().error("on_failure.failed", group=handler.group, error=describe(broken))
-        return (heard,)
-    if failure is None:
-        return (heard,)
-    return (addressed(failure, delivery.envelope, handler.service), heard)
+        return heard
+    if len(answer.data) > max_payload_bytes:
+        get_logger().error("on_failure.failed", group=handler.group, error="its event is too large")
+        return heard
+    return (answer, *heard)
 
 
 def undo_plan(lease: Lease, done: Done, outgoing: Sequence[Outgoing]) -> bytes:
@@ -70,8 +76,10 @@ def undo_plan(lease: Lease, done: Done, outgoing: Sequence[Outgoing]) -> bytes:
     return plan(
         handler.group,
         lease.token,
-        delivery.envelope,
+        # The data is up to date, whatever version it was written in.
+        replace(delivery.envelope, version=delivery.event.version),
         delivery.event.data_json(),
+        delivery.key,
         branches=done.branches,
         published=[(out.envelope, out.data) for out in outgoing if out.how == ""],
     )

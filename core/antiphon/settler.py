@@ -157,7 +157,7 @@ class Settler:
             )
 
     async def _bury(self, lease: Lease, dead: Dead, ms: int) -> None:
-        events = answers_for(lease, dead.error)
+        events = answers_for(lease, dead.error, self._max_payload_bytes)
         call = self._calls.bury(lease, ms, dead.error, dead.ended, events)
         if done := await self._run(call, lease.delivery, dead.ended, dead.cause):
             letter, published = (done.detail[0], done.detail[1:]) if done.detail else (None, ())

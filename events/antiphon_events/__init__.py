@@ -20,7 +20,7 @@ from antiphon_events.failures import (
     ServiceUnhealthy,
 )
 from antiphon_events.fields import data_schema
-from antiphon_events.ids import derived_id, uuid7
+from antiphon_events.ids import derived_id, uuid7, uuid7_ms
 from antiphon_events.lifecycle import (
     Lifecycle,
     RecoveryCancelled,
@@ -88,4 +88,5 @@ __all__ = [
     "parse_event",
     "upcaster",
     "uuid7",
+    "uuid7_ms",
 ]

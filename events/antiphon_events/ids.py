@@ -97,3 +97,12 @@ def _uuid7(ms: int, rand_a: int, rand_b: int) -> str:
     )
     text = value.to_bytes(16).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def uuid7_ms(event_id: str) -> int:
+    """When a UUIDv7 was made, in Unix milliseconds; 0 when it is none."""
+    raw = event_id.replace("-", "")
+    try:
+        return int(raw[:12], 16) if len(raw) == 32 and raw[12] == "7" else 0  # noqa: PLR2004
+    except ValueError:
+        return 0

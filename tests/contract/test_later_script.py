@@ -1,4 +1,4 @@
-"""What later.lua promises, and with it every timer: it is fired once, at its time, or not at all."""
+"""What later.lua promises, and so every timer: it is fired once, at its time, or not at all."""
 
 from __future__ import annotations
 

@@ -166,9 +166,7 @@ async def test_a_death_is_told_to_whoever_listens(flow: FlowCell) -> None:
 
 @both_ways
 @pytest.mark.parametrize("broken", ["outgoing.given_up", "dead"])
-async def test_a_burial_is_refused_whole(
-    flow: FlowCell, sabotage: Sabotage, broken: str
-) -> None:
+async def test_a_burial_is_refused_whole(flow: FlowCell, sabotage: Sabotage, broken: str) -> None:
     """Neither an answer without its letter, nor a letter without its answer."""
     sent = await opened(flow)
     await flow.deploy(PROMOTE, HEAR)

@@ -46,6 +46,8 @@ class Ask:
     otherwise: str
     tier: int
     asked: datetime
+    delivery: str
+    """What waits: type or ``inbox``, entry and group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,10 @@ class Approvals:
         client = cast("Any", self.errand.client)
         ids = [raw.decode() for raw in await client.zrange(self.errand.keys.approvals, 0, -1)]
         rows = await self.errand.ask([("HGETALL", self.errand.keys.approval(i)) for i in ids])
+        held = await client.hkeys(self.errand.keys.held)
         asks = (_ask(i, _texts(row)) for i, row in zip(ids, rows, strict=True) if row)
-        return tuple(ask for ask in asks if ask is not None)
+        waiting = frozenset(raw.decode() for raw in held)
+        return tuple(ask for ask in asks if ask is not None and ask.delivery in waiting)
 
     async def answer(self, approval_id: str, *, by: str, grant: bool, reason: str) -> Answer:
         """Agree to a step, or refuse it.
@@ -122,6 +126,8 @@ class Approvals:
         if reply[0] != 1:
             raise AntiphonError(_refusal(ask, by, reply))
         state = _state(reply[1])
+        if state != "pending":  # other branches of the same join may wait for the same answer
+            await self.errand.rouser.everyone("approval", approval_id)
         get_logger().info(
             "approval.granted" if grant else "approval.denied",
             correlation_id=ask.correlation_id,
@@ -200,4 +206,5 @@ def _ask(approval_id: str, row: dict[str, str]) -> Ask | None:
         otherwise=row["otherwise"],
         tier=int(row["tier"]),
         asked=instant(int(row["asked"])),
+        delivery=row["delivery"],
     )

@@ -136,6 +136,9 @@ class Calls:
         """Publish the events, acknowledge, keep the result, and how to undo it."""
         keys, args = self._held(lease), self._claim(lease, spent_ms, "success")
         more_keys, more_args = self._outgoing(events)
+        d = lease.delivery
+        if d.undo is not None:
+            more_keys += (self._keys.idempotency(d.handler.group, d.undo.key),)
         return Call(script("commit"), (*keys, *more_keys), (*args, undo, *more_args))
 
     def postpone(
@@ -261,7 +264,7 @@ class Calls:
             self._key_ms,
             self._onset_of(d.type),
             over,
-            e.source,
+            d.requester or e.source,
             e.parent or "",
         )
 

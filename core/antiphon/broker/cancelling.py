@@ -8,11 +8,13 @@ from typing import Any
 
 from antiphon.broker.errand import Errand
 from antiphon.broker.replies import said
-from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call, script
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
+
+_CANCELLED, _TO_COME = 1, 5
+"""What `cancel.lua` says of a recovery that was cancelled now, or that will be when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +70,35 @@ class Cancelling:
                 get_logger().warning(
                     "recovery.cancelled", correlation_id=correlation_id, by=by, reason=reason
                 )
-                children = await self._hasten(members, by, reason)
+                children = await self._hasten(correlation_id, members, by, reason)
                 return Cancelled(children, dropped, said(verdict), repeated=False)
         raise AssertionError("cancel.lua answered nothing known")
 
-    async def _hasten(self, members: list[bytes], by: str, reason: str) -> int:
+    async def _hasten(self, correlation_id: str, members: list[bytes], by: str, reason: str) -> int:
         """Have what is put off looked at now, and cancel what the recovery has started."""
-        errand, children = self.errand, 0
-        rouser = Rouser(errand.client, errand.keys, self._now_ms)
+        rouser, children = self.errand.rouser, 0
         for member in members:
             kind, _, rest = member.decode().partition("|")
             if kind == "child":
-                reply = await self._run(rest.rpartition("|")[0], by, reason, may_begin=True)
-                children += reply[0] in (1, 5)
-                if reply[0] == 1:
-                    children += await self._hasten(reply[3:], by, reason)
+                child = rest.rpartition("|")[0]
+                reply = await self._run(child, by, reason, may_begin=True)
+                children += reply[0] in (_CANCELLED, _TO_COME)
+                if reply[0] == _CANCELLED:
+                    children += await self._hasten(child, reply[3:], by, reason)
+                elif reply[0] == _TO_COME:
+                    await self._give_up(correlation_id, member.decode())
             else:
                 await rouser.rouse(member.decode())
         return children
+
+    async def _give_up(self, correlation_id: str, member: str) -> None:
+        """Wait no more for a child that had not begun; should it begin yet, it is cancelled."""
+        errand = self.errand
+        retention_ms = milliseconds(errand.settings.record_retention)
+        why = "it was cancelled before it began"
+        record = errand.keys.record(correlation_id, "")
+        args = (correlation_id, retention_ms, member, why, 0)
+        await errand.gatherer.run(Call(script("resolve"), record, args))
 
     async def _run(
         self, correlation_id: str, by: str, reason: str, *, may_begin: bool
@@ -104,7 +117,3 @@ class Cancelling:
         )
         reply: list[Any] = await self.errand.gatherer.run(call)
         return reply
-
-    async def _now_ms(self) -> int:
-        seconds, micros = await self.errand.client.time()
-        return int(seconds) * 1000 + int(micros) // 1000

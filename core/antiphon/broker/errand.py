@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from antiphon.broker.connection import opened
 from antiphon.broker.gather import Gatherer
+from antiphon.broker.rousing import Rouser
 from antiphon.broker.wire import Command, Wire
 from antiphon.keys import Keys
 from antiphon.settings import Settings
@@ -46,6 +47,15 @@ class Errand:
             finally:
                 await gatherer.aclose()
                 await wire.aclose()
+
+    @property
+    def rouser(self) -> Rouser:
+        """Brings forward what guards hold."""
+        return Rouser(self.client, self.keys, self._now_ms)
+
+    async def _now_ms(self) -> int:
+        seconds, micros = await self.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one round trip and return their replies as the server gave them.

@@ -28,6 +28,8 @@ class Group:
     """Event type and subject; None for any subject."""
     location: str
     registered: datetime
+    brings: tuple[str, ...] = ()
+    """The event types its handler says it publishes."""
 
     def to_json(self) -> bytes:
         """The description kept in the cell."""
@@ -38,6 +40,7 @@ class Group:
                 "subscriptions": self.subscriptions,
                 "location": self.location,
                 "registered": self.registered,
+                "brings": self.brings,
             }
         )
 
@@ -52,6 +55,7 @@ class Group:
             subscriptions=tuple((kind, subject) for kind, subject in known["subscriptions"]),
             location=known["location"],
             registered=datetime.fromisoformat(known["registered"]),
+            brings=tuple(known.get("brings", ())),
         )
 
     @classmethod
@@ -87,6 +91,7 @@ def group_of(handler: Handler) -> Group:
         subscriptions=tuple(dict.fromkeys(subscriptions)),
         location=handler.location,
         registered=datetime.now(UTC),
+        brings=tuple(kind.type for kind in handler.signature.completions),
     )
 
 

@@ -22,6 +22,8 @@ _PAGE = 200
 """Recoveries looked through in one round trip."""
 
 _WHY = "the group was retired"
+_NO_DELIVERY = frozenset({"later", "child", "undo"})
+"""What a recovery waits for that belongs to no group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Retirement:
     def _ours(self, members: list[bytes]) -> Iterator[str]:
         for member in sorted(members):
             name = member.decode()
-            if name.rsplit("|", 1)[-1] == self.group.name:
+            kind, _, rest = name.partition("|")
+            if kind not in _NO_DELIVERY and rest.rpartition("|")[2] == self.group.name:
                 yield name
 
     async def _unsubscribe(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from antiphon.broker.groups import Group
 from antiphon.keys import Keys
 
 _PAGE = 500
@@ -28,10 +30,19 @@ class Rouser:
                 roused += await self.rouse(delivery.decode())
         return roused
 
-    async def recovery(self, correlation_id: str) -> int:
-        """Rouse all that a recovery waits for and that was put off; returns how many."""
+    async def bringing(self, correlation_id: str, types: AbstractSet[str]) -> int:
+        """Rouse what a recovery has put off and what brings these types alone; returns how many."""
         members = await self._client.smembers(self._keys.outstanding(correlation_id))
-        return sum([await self.rouse(member.decode()) for member in members])
+        deliveries = [member.decode() for member in members]
+        groups = {delivery.rpartition("|")[2] for delivery in deliveries}
+        known = [
+            Group.from_json(name, text)
+            for name in groups
+            if (text := await self._client.hget(self._keys.groups, name))
+        ]
+        only = {group.name for group in known if group.brings and types >= {*group.brings}}
+        losers = [d for d in deliveries if d.rpartition("|")[2] in only]
+        return sum([await self.rouse(delivery) for delivery in losers])
 
     async def rouse(self, delivery: str) -> int:
         """Rouse one delivery; returns whether it was put off, 1 or 0."""

@@ -12,6 +12,7 @@ from antiphon.broker.session import Session
 from antiphon.delivery import INBOX
 from antiphon.duration import milliseconds
 from antiphon.telemetry.logging import get_logger
+from antiphon_events import uuid7_ms
 
 _AT_ONCE = 100
 _UNHEARD = "?"
@@ -51,19 +52,20 @@ class Auditor:
             correlation_id = raw_id.decode()
             members: Any = await client.smembers(keys.outstanding(correlation_id))
             for member in members:
-                await self._audit(correlation_id, member.decode(), now_ms - int(opened_ms))
+                await self._audit(correlation_id, member.decode(), now_ms, int(opened_ms))
 
-    async def _audit(self, correlation_id: str, member: str, age_ms: int) -> None:
+    async def _audit(self, correlation_id: str, member: str, now_ms: int, opened_ms: int) -> None:
         keys, settings = self._session.keys, self._session.settings
         label, entry, group = member.split("|", 2)
         if label in _PLANNED:
             return  # the timers of the cell see to it
         retention_ms = milliseconds(settings.record_retention)
         record = keys.record(correlation_id, "")
-        if label == _CHILD and await self._session.client.exists(keys.recovery(entry)):
+        if label == _CHILD and await self._begun(entry):
             return
         if group == _UNHEARD or label == _CHILD:
-            if age_ms < milliseconds(settings.unheard_after):
+            began_ms = max(opened_ms, uuid7_ms(entry)) if label == _CHILD else opened_ms
+            if now_ms - began_ms < milliseconds(settings.unheard_after):
                 return
             why = f"nobody came to hear it within {settings.unheard_after}"
             args = (correlation_id, retention_ms, member, why, int(is_failure(label)))
@@ -80,3 +82,7 @@ class Auditor:
                 outstanding=member,
                 verdict=said(verdict),
             )
+
+    async def _begun(self, correlation_id: str) -> bool:
+        client: Any = self._session.client
+        return bool(await client.hexists(self._session.keys.recovery(correlation_id), "status"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from antiphon.broker.faults import SERVER_ERRORS, group_lost
 from antiphon.broker.groups import Group, all_registered
@@ -31,6 +32,7 @@ class Janitor:
         if not await self._session.takes_turn(self.name, self.every):
             return
         client, keys = self._session.client, self._session.keys
+        held = [delivery async for delivery, _ in client.hscan_iter(keys.held, count=_PAGE)]
         groups = await all_registered(client, keys)
         for group in groups:
             for stream in group.streams(keys).values():
@@ -40,14 +42,22 @@ class Janitor:
         kept_ms = milliseconds(self._session.settings.record_retention)
         await client.zremrangebyscore(keys.closed_recoveries, "-inf", now_ms - kept_ms)
         await client.zremrangebyscore(keys.guards, "-inf", now_ms)
-        await self._forget_holds({group.name for group in groups})
+        await self._forget_holds(held, {group.name for group in groups})
+        await self._forget_requests()
 
-    async def _forget_holds(self, known: set[str]) -> None:
+    async def _forget_holds(self, held: list[bytes], known: set[str]) -> None:
         """Forget what guards held for groups that were retired."""
-        client, keys = self._session.client, self._session.keys
-        async for delivery, _ in client.hscan_iter(keys.held, count=_PAGE):
+        for delivery in held:
             if delivery.decode().rpartition("|")[2] not in known:
-                await client.hdel(keys.held, delivery)
+                await self._session.client.hdel(self._session.keys.held, delivery.decode())
+
+    async def _forget_requests(self) -> None:
+        """Forget requests for approval of which nothing is kept any more."""
+        client: Any = self._session.client  # redis-py types replies as all they might ever be
+        keys = self._session.keys
+        for raw in await client.zrange(keys.approvals, 0, -1):
+            if not await client.exists(keys.approval(raw.decode())):
+                await client.zrem(keys.approvals, raw)
 
     async def _forget_consumers(self, group: Group, stream: str) -> None:
         client, gatherer = self._session.client, self._session.gatherer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import orjson
 
 from antiphon.errors import PermanentError, UndecodableEvent
 from antiphon_events import Envelope, Event, decode, event_class
+
+_LONGEST_ID = 200
 
 UNDO = b"undo"
 """The field of an inbox entry that makes it the undoing of a step."""
@@ -22,7 +25,9 @@ class Undoing:
     branches: Mapping[str, str]
     """The events that completed its join, as the join kept them; empty without a join."""
     published: Sequence[Mapping[str, Any]]
-    """What it published: id, type, subject, version and data."""
+    """What it published: the type of each event, and its fields."""
+    key: str
+    """Its idempotency key: what was taken back may be done again."""
 
     @classmethod
     def read(cls, kept: bytes) -> Undoing:
@@ -33,7 +38,7 @@ class Undoing:
         """
         try:
             known = orjson.loads(kept)
-            return cls(known["branches"], known["published"])
+            return cls(known["branches"], known["published"], known["key"])
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise UndecodableEvent(f"what is to be undone cannot be read: {error!r}") from error
 
@@ -61,6 +66,7 @@ def plan(
     token: int,
     envelope: Envelope,
     data: bytes,
+    key: str,
     *,
     branches: Mapping[str, bytes],
     published: Iterable[tuple[Envelope, bytes]],
@@ -72,18 +78,20 @@ def plan(
         token: the fencing token it was completed with; names this completion.
         envelope: of the event it reacted to.
         data: that event's data, as JSON.
+        key: the step's idempotency key.
         branches: what completed its join, as the join kept it.
         published: what it published.
     """
     return orjson.dumps(
         {
             "group": group,
-            "id": f"{envelope.id}:undo:{token}",
+            "id": f"{_short(envelope.id)}:undo:{token}",
             "of": envelope.id,
             "type": envelope.type,
             "subject": envelope.subject,
             "fields": texts(envelope.to_fields(data)),
             "step": {
+                "key": key,
                 "branches": {name: kept.decode() for name, kept in branches.items()},
                 "published": [
                     {"type": e.type, "fields": texts(e.to_fields(said))} for e, said in published
@@ -91,6 +99,12 @@ def plan(
             },
         }
     )
+
+
+def _short(event_id: str) -> str:
+    """An event id that leaves room for what is put behind it."""
+    raw = event_id.encode()
+    return event_id if len(raw) <= _LONGEST_ID else hashlib.sha256(raw).hexdigest()
 
 
 def texts(fields: Iterable[str | bytes]) -> list[str]:

@@ -115,7 +115,7 @@ class History:
                 self._deliver(replace(row, fields={**row.fields, "undo_of": row.text("of")}))
             case Kind.LOST:
                 self._lose(row)
-            case Kind.REFUSED:
+            case Kind.REFUSED | Kind.DROPPED:
                 pass  # the delivery is another worker's by now, and its rows tell the rest
             case _:
                 self.unknown_kinds.add(row.kind)

@@ -1,6 +1,6 @@
 -- Admit one delivery: check everything, then take the lease and count the attempt.
 -- include clock, record, escalate, judge, account, settle, announce, trip, relapse, storm, incident
--- include place, adopt
+-- include place, adopt, planned
 -- include idempotency, join, race, refuse, halt, limits, window, circuit, guards, approval, consent
 -- include rate, breaker, exclusive, budget
 -- KEYS[1..25] record, delivery, incident   KEYS[26..27] idempotency key   KEYS[28] join   hash
@@ -35,15 +35,13 @@ local function admitted()
   if not reply and need > 0 then
     if redis.call('HEXISTS', KEYS[1], 'timedout:' .. ARGV[3]) == 1 then
       reply = late()
-    elseif completes(need) then
-      disarm()
     else
       reply = arrive(need)
     end
   end
   reply = reply or limited(not key.mine) or ask()
   if reply then return reply end
-  if need > 0 then arrive(need) win(need) end
+  if need > 0 and not key.mine then win(need) end
   visited(not key.mine)
   local previous = take()
   redis.call('ZREM', KEYS[19], member)
@@ -55,6 +53,6 @@ end
 local reply = admitted()
 if held and reply[1] ~= 7 then
   redis.call('HDEL', KEYS[29], delivery)
-  if reply[1] ~= 1 then each(function(guard, k, a) if guard.drop then guard.drop(k, a) end end) end
+  if reply[1] ~= 1 and reply[1] ~= 5 then each(function(guard, k, a) if guard.drop then guard.drop(k, a) end end) end
 end
 return #news > 0 and {10, reply, unpack(news)} or reply

@@ -14,7 +14,8 @@ for i, value in ipairs(redis.call('HMGET', KEYS[16], unpack(names))) do r[names[
 if not r.state then return {2} end
 if r.state ~= 'pending' then return {3, r.state, r.by or '', tonumber(r.at or 0)} end
 local status, cancelled, halted = unpack(redis.call('HMGET', KEYS[1], 'status', 'cancelled', 'halted'))
-if status ~= 'open' or cancelled or halted then return {8} end
+local news = string.match(r.type, '^recovery%.') or string.match(r.type, '^approval%.')
+if not news and (status ~= 'open' or cancelled or halted) then return {8} end
 local due = tonumber(r.due)
 if due and now >= due and r.last == '1' and r.otherwise ~= 'escalate' then return {4, due} end
 if ARGV[4] == r.requester then return {6} end
@@ -35,6 +36,7 @@ local state = agrees and 'granted' or 'denied'
 redis.call('HSET', KEYS[16], 'state', state, 'by', ARGV[4], 'reason', ARGV[5], 'at', now)
 redis.call('ZREM', KEYS[17], ARGV[3])
 redis.call('ZADD', KEYS[20], 'XX', now, ARGV[8])
+if agrees then redis.call('HSET', KEYS[1], 'approved:' .. ARGV[8] .. '|' .. ARGV[7], now) end
 -- A blocked stream silences the news; it must not undo what was decided.
 redis.pcall('XADD', KEYS[stream], '*', 'specversion', '1.0', 'id', ARGV[3] .. ':' .. state,
   'source', 'antiphon', 'type', event, 'subject', ARGV[9], 'correlationid', ARGV[1],

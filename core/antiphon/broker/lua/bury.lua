@@ -1,5 +1,6 @@
 -- Dead-letter a delivery with its original fields, and acknowledge it.
--- include clock, record, escalate, judge, account, settle, announce, circuit, fence, outgoing, release
+-- include clock, record, escalate, judge, account, settle, announce, circuit, fence, outgoing
+-- include consequences, release
 -- KEYS[1..21] record and lease   KEYS[22] dead letters   stream   KEYS[23...] of the events it brings
 -- ARGV[1..15] record and lease   ARGV[16] error   ARGV[17] correlation subject for the dead letter
 -- ARGV[18] '1' when an event answers for it, so that its death is a branch and no loss

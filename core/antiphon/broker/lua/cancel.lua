@@ -1,5 +1,5 @@
 -- Cancel a recovery: no further step of it starts.
--- include clock, record, escalate, judge, account, settle
+-- include clock, record, escalate, judge, account, settle, planned
 -- KEYS[1..15] record   KEYS[16] audit   stream
 -- ARGV[1..2] record    ARGV[3] who   ARGV[4] why   ARGV[5] '1' when it may not have begun yet
 -- Returns {1, verdict, how much was dropped, outstanding member, ...} cancelled now,
@@ -17,17 +17,5 @@ end
 note('cancelled', 'by', ARGV[3], 'reason', ARGV[4])
 redis.call('XADD', KEYS[16], 'MAXLEN', '~', 10000, '*', 'action', 'cancel', 'what', ARGV[1],
   'by', ARGV[3], 'reason', ARGV[4])
-local dropped, reply = 0, {1, '', 0}
-for _, name in ipairs(redis.call('SMEMBERS', KEYS[2])) do
-  local kind, what, last = string.match(name, '^(.-)|(.*)|(.-)$')
-  if kind == 'later' or kind == 'join' or last == '?' then
-    redis.call('SREM', KEYS[2], name)
-    redis.call('ZREM', KEYS[13], timer(kind, what))
-    redis.call('HDEL', KEYS[15], kind .. ':' .. what)
-    dropped = dropped + 1
-  else
-    reply[#reply + 1] = name
-  end
-end
-reply[2], reply[3] = settle(), dropped
-return reply
+local dropped, rest = drop_planned()
+return {1, settle(), dropped, unpack(rest)}

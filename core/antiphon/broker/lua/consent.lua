@@ -1,7 +1,7 @@
 -- The guard of an approval. Included after approval.lua.
 function guards.approval.check(k, a)
   local r = redis.call('HMGET', KEYS[k], 'state', 'due', 'tier', 'votes', 'by', 'reason')
-  asked = {state = r[1] or 'new', due = tonumber(r[2] or nil), tier = tonumber(r[3] or 0),
+  asked = {state = r[1] and r[1] ~= 'over' and r[1] or 'new', due = tonumber(r[2] or nil), tier = tonumber(r[3] or 0),
     tiers = cjson.decode(ARGV[a + 4])}
   local refusal = {limit = ARGV[a + 1], value = tonumber(r[4] or 0), firm = true}
   if asked.state == 'granted' or asked.state == 'used' then return nil end

@@ -26,6 +26,7 @@ end
 local function halt(guard, name, limit, value, why)
   local way = path()
   redis.call('HSET', KEYS[1], 'halted', why .. ': ' .. way)
+  drop_planned()
   note('halted', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'guard', guard,
     'name', name, 'limit', limit, 'value', value, 'path', way)
   return suppress(guard, name,

@@ -4,25 +4,17 @@
 --   between   ARGV[22] its branches as JSON: name -> type and subjects   ARGV[23] hops of the event
 local owed = 'join|' .. ARGV[3] .. '|' .. ARGV[3]
 
--- Whether this branch is the last of those needed; writes nothing.
-local function completes(need)
-  return redis.call('HLEN', KEYS[28]) + 1 - redis.call('HEXISTS', KEYS[28], ARGV[19]) >= need
-end
-
--- The join has all it needs, or will wait no more. Returns whether it had a timer.
+-- The join has all it needs.
 local function disarm()
-  if redis.call('SREM', KEYS[2], owed) == 0 then return false end
+  if redis.call('SREM', KEYS[2], owed) == 0 then return end
   redis.call('HDEL', KEYS[15], 'join:' .. ARGV[3])
-  return redis.call('ZREM', KEYS[13], timer('join', ARGV[3])) == 1
+  redis.call('ZREM', KEYS[13], timer('join', ARGV[3]))
 end
 
 -- Returns when the join will time out, or '' when it will not.
 local function arm(have)
   local within = tonumber(string.match(ARGV[21], '^%d+'))
-  if within == 0 or have > 1 then return '' end
-  for _, name in ipairs({'cancelled', 'undoing', 'halted'}) do -- it would not run any more
-    if redis.call('HEXISTS', KEYS[1], name) == 1 then return '' end
-  end
+  if within == 0 or have > 1 or stopped() then return '' end -- then it would not run any more
   if redis.call('SADD', KEYS[2], owed) == 0 then return '' end
   redis.call('HSET', KEYS[15], 'join:' .. ARGV[3],
     cjson.encode({cause = ARGV[8], hops = ARGV[23], need = ARGV[18], branches = ARGV[22]}))
@@ -39,7 +31,10 @@ local function arrive(need)
   if redis.call('HDEL', KEYS[1], '!' .. reason) == 1 then
     redis.call('HINCRBY', KEYS[1], 'unjoined', -1)
   end
-  if have >= need then return nil end
+  if have >= need then
+    disarm()
+    return nil
+  end
   blame('unjoined', reason, ARGV[3] .. ': ' .. have .. ' of ' .. need .. ' branches arrived')
   local due = arm(have)
   acknowledge()

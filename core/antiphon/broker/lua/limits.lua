@@ -16,8 +16,9 @@ local function limited(first)
   local pauses = redis.call('HMGET', KEYS[20], unpack(scopes))
   local max_age, max_hops, max_events, max_visits =
     string.match(ARGV[24], '(%d+) (%d+) (%d+) (%d+)')
-  local halted, parked, events, seen, cancelled, undoing, outran = unpack(redis.call('HMGET', KEYS[1],
-    'halted', 'parked', 'events', visits, 'cancelled', 'undoing', 'outran'))
+  local halted, parked, events, seen, cancelled, undoing, outran, approved =
+    unpack(redis.call('HMGET', KEYS[1], 'halted', 'parked', 'events', visits, 'cancelled', 'undoing',
+      'outran', 'approved:' .. delivery))
   local hops, age = tonumber(ARGV[23]), now - string.match(ARGV[4], '^%d+')
   max_age, max_hops = tonumber(max_age), tonumber(max_hops)
   events, max_events = tonumber(events or 0), tonumber(max_events)
@@ -38,7 +39,8 @@ local function limited(first)
   if outside then return nil end
   -- Whoever resumes one subject, or approves of a step, has looked at it.
   local waits = held or ''
-  local handed_back = string.match(waits, '^pause|subject:') or string.match(waits, '^approval|')
+  local handed_back = approved or string.match(waits, '^pause|subject:')
+    or string.match(waits, '^approval|')
   if first and max_age > 0 and flag('f') and age > max_age and not handed_back then
     return suppress('staleness', ARGV[6] .. ':' .. ARGV[7], {limit = max_age, value = age,
       why = 'the failure is older than what is acted on; check the subject by hand'})

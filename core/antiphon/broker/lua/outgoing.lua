@@ -13,11 +13,15 @@ local function written(k, a)
     local e = {key = k, type = ARGV[a + 1], subject = ARGV[a + 2], event = ARGV[a + 3],
       failure = ARGV[a + 4], how = how, cause = ARGV[6], by = ARGV[3], late = tonumber(how)}
     if how ~= 'child' and not e.late then e.groups = subscribers(k + 1, k + 2) end
+    e.dropped = not e.groups and stopped()
     if e.late then
       e.plan = ARGV[last]
-    elseif how ~= 'heard' or #e.groups > 0 then
-      local said = redis.pcall('XADD', KEYS[k], '*', 'recorded', how == 'child' and '0' or '1',
-        unpack(ARGV, a + 6, last))
+    elseif not e.dropped and (how ~= 'heard' or #e.groups > 0) then
+      local fields = {'recorded', how == 'child' and '0' or '1', unpack(ARGV, a + 6, last)}
+      if how == 'child' then
+        fields[#fields + 1], fields[#fields + 2] = 'requester', redis.call('HGET', KEYS[1], 'source')
+      end
+      local said = redis.pcall('XADD', KEYS[k], '*', unpack(fields))
       if type(said) == 'table' then -- nothing else is written yet: take back what was
         for _, one in ipairs(events) do
           if one.entry then redis.call('XDEL', KEYS[one.key], one.entry) end
@@ -33,27 +37,4 @@ local function written(k, a)
     a, k = last + 1, k + 3
   end
   return events
-end
-
--- Write their consequences into the record; add the entries to the reply.
-local function consequences(events, reply)
-  for _, e in ipairs(events) do
-    if e.late or e.how == 'child' then open(e) end -- a handler of its closing may go on with it
-    if e.late then
-      redis.call('HSET', KEYS[15], 'later:' .. e.event, e.plan)
-      redis.call('SADD', KEYS[2], 'later|' .. e.event .. '|' .. e.type)
-      redis.call('ZADD', KEYS[13], now + e.late, timer('later', e.event))
-      note('scheduled', 'event', e.event, 'type', e.type, 'subject', e.subject, 'cause', e.cause,
-        'by', e.by, 'due', now + e.late)
-    elseif e.how == 'child' then
-      redis.call('SADD', KEYS[2], 'child|' .. e.event .. '|' .. e.type)
-      redis.call('HSET', KEYS[15], 'child:' .. e.event,
-        cjson.encode({cause = e.cause, by = e.by, hops = e.hops}))
-      note('child', 'child', e.event, 'type', e.type, 'subject', e.subject, 'event', e.event,
-        'entry', e.entry, 'cause', e.cause, 'by', e.by)
-    elseif e.entry then
-      announce('published', e, e.groups)
-    end
-    reply[#reply + 1] = e.entry or ''
-  end
 end

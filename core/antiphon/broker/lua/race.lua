@@ -11,7 +11,8 @@ local function win(need)
   for name, branch in pairs(cjson.decode(ARGV[22])) do
     if redis.call('HEXISTS', KEYS[28], name) == 0 then
       for _, subject in ipairs(branch[2]) do
-        redis.call('HSET', KEYS[1], 'outrun:' .. branch[1] .. '@' .. subject, ARGV[3], 'outran', 1)
+        redis.call('HSET', KEYS[1], 'outrun:' .. branch[1] .. '@' .. subject, ARGV[3] .. '|' .. now,
+          'outran', 1)
       end
     end
   end
@@ -24,8 +25,11 @@ local function outrun()
   for kind in string.gmatch(ARGV[26], '%S+') do
     local any, about = unpack(redis.call('HMGET', KEYS[1], 'outrun:' .. kind .. '@*',
       'outrun:' .. kind .. '@' .. ARGV[7]))
-    by = any or about
-    if not by then return nil end
+    local group, at = string.match(any or about or '', '^(.*)|(%d+)$')
+    -- What came after the join had fired is a step that follows from it, and no loser.
+    local later = at and tonumber(string.match(ARGV[4], '^%d+')) > tonumber(at)
+    if not group or group == ARGV[3] or later then return nil end
+    by = group
   end
   if key.mine then redis.call('DEL', KEYS[26]) end
   acknowledge()

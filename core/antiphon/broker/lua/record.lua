@@ -21,6 +21,12 @@ end
 -- A timer's name in the cell. `kind` is deadline, join, later, undo or child.
 local function timer(kind, name) return cjson.encode({kind, tostring(name), ARGV[1]}) end
 
+-- Whether no further step of it is to start.
+local function stopped()
+  local by, why, undoing = unpack(redis.call('HMGET', KEYS[1], 'cancelled', 'halted', 'undoing'))
+  return by or why or undoing
+end
+
 -- `e` holds type, subject, event; and for a new recovery at, source, parent, and terms: deadline ms
 -- or 0, what becomes of a partial one, time to the second tier, a blank between.
 local function open(e)

@@ -5,7 +5,8 @@
 -- ARGV[1..2] record   ARGV[3] the outstanding member   ARGV[4] why   ARGV[5] '1' when it is a fault
 -- Returns {1, verdict} when it was outstanding, {0, ''} when not.
 if redis.call('SREM', KEYS[2], ARGV[3]) == 0 then return {0, ''} end
-local label, entry, group = string.match(ARGV[3], '^(.-)|(.-)|(.*)$')
+local label, entry, group = string.match(ARGV[3], '^(.-)|(.*)|(.-)$')
+redis.call('HDEL', KEYS[15], label .. ':' .. entry)
 if ARGV[5] == '1' then blame('unanswered', ARGV[3], group .. ' ' .. label .. ': ' .. ARGV[4]) end
 note('lost', 'group', group, 'type', label, 'entry', entry, 'error', ARGV[4])
 return {1, settle()}

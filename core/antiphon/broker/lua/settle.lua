@@ -14,7 +14,7 @@ local function settle()
   redis.call('ZADD', KEYS[5], now, ARGV[1])
   redis.call('PEXPIREAT', KEYS[1], now + ARGV[2])
   redis.call('PEXPIREAT', KEYS[3], now + ARGV[2])
-  if r.undos then redis.call('PEXPIREAT', KEYS[15], now + ARGV[2]) end
+  redis.call('PEXPIREAT', KEYS[15], now + ARGV[2])
   if r.deadline then redis.call('ZREM', KEYS[13], timer('deadline', '')) end
   -- A blocked stream silences the news; it must not undo the work, which is written already.
   -- So does the hop limit: a recovery that its own closing reopens would never end.
