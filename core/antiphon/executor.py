@@ -96,9 +96,9 @@ class Executor:
             )
             await self._run(lease, admitted, flight)
         else:
-            self._stand_back(delivery, admitted)
+            await self._stand_back(delivery, admitted)
 
-    def _stand_back(self, delivery: Delivery, why: Admission) -> None:
+    async def _stand_back(self, delivery: Delivery, why: Admission) -> None:
         """The delivery does not run now, or not at all."""
         if isinstance(why, OnHold):
             self._wake(max(0.0, why.due_ms / 1000 - time.time()))
@@ -106,6 +106,8 @@ class Executor:
         if isinstance(why, OnHold | Suppressed) and why.guard == "approval":
             say_approval(why, self.handler.course.approval, log)
         say_refusal(why, delivery.key, log)
+        if isinstance(why, Suppressed) and why.path:  # halted: nothing is worth waiting for
+            await self._circuits.rouse_recovery(delivery.envelope.correlation_id)
 
     async def _won(self, lease: Lease, run: Run) -> None:
         """Say that a join fired without all its branches; end what would bring the others."""

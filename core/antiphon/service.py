@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -160,6 +161,8 @@ class Service:
         )
         if within is not None and join is None:
             raise ConfigurationError("within= is how long a join waits, and this handler has none")
+        if inspect.iscoroutinefunction(on_failure):
+            raise ConfigurationError("on_failure= is a class of failures or a plain function")
         course = Course(
             within=duration(within) if within is not None else None,
             approval=approval,

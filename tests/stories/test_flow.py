@@ -367,10 +367,8 @@ async def test_a_death_answered_by_what_nobody_hears_is_a_death(
     assert any("shop.restore: died" in reason for reason in record.summary.reasons)
 
 
-async def test_what_is_replayed_during_a_rollback_is_undone_first(
-    settings: Settings, witness: Witness
-) -> None:
-    """A step completed while others are being undone is the last, and so the first to be undone."""
+async def test_a_replay_ends_a_rollback(settings: Settings, witness: Witness) -> None:
+    """A person who replays wants it to go on: no more is undone, and what was is named."""
     shop, undone = Service("shop", settings=settings), list[str]()
     undoing, may = asyncio.Event(), asyncio.Event()
     broken = True
@@ -409,4 +407,6 @@ async def test_what_is_replayed_during_a_rollback_is_undone_first(
         await witness.told(receipt.correlation_id, "completed", group="shop.warm")
         may.set()
         await witness.closed(receipt.correlation_id, verdict="partial")
-    assert undone == ["restore", "warm", "first"]
+    assert undone == ["restore"]
+    [closing] = await witness.entries("recovery.partial")
+    assert '"undone":["shop.restore"]' in closing["data"]

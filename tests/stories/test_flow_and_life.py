@@ -31,6 +31,7 @@ from antiphon_events import (
     DatabaseFailed,
     DatabaseRestored,
     Event,
+    RecoveryCompleted,
     RecoveryFailed,
     ServiceFailed,
     ServiceRecovered,
@@ -424,3 +425,123 @@ async def test_a_child_of_a_child_is_told_upwards(settings: Settings, witness: W
         receipt = await shop.publish(FAILED)
         await witness.closed(receipt.correlation_id)
     assert heard == ["api completed", "cache completed"]
+
+
+async def test_what_held_is_not_taken_back_by_what_comes_later(
+    settings: Settings, witness: Witness
+) -> None:
+    """A recovery that has completed stays done, whatever dies after it was reopened."""
+    shop, undone = Service("shop", settings=settings), list[str]()
+
+    async def unrestore(failed: DatabaseFailed) -> None:
+        undone.append("restore")
+
+    @shop.on(DatabaseFailed, undo=unrestore)
+    async def restore(failed: DatabaseFailed) -> None: ...
+
+    @shop.on(RecoveryCompleted)
+    async def tell(completed: RecoveryCompleted) -> CacheWarmed:
+        return CacheWarmed(subject="mail")
+
+    @shop.on(CacheWarmed, retry=ONCE)
+    async def mail(warmed: CacheWarmed) -> None:
+        raise PermanentError("no post today")
+
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        await witness.told(receipt.correlation_id, "died", group="shop.mail")
+        await until(lambda: witness.entries("recovery.partial"))
+    assert undone == []
+
+
+async def test_a_timer_nobody_can_read_is_in_nobody_s_way(
+    settings: Settings, witness: Witness
+) -> None:
+    """One of a later release, or garbage, keeps no other from its time."""
+    shop, seen = Service("shop", settings=settings), list[str]()
+
+    @shop.on(DatabaseFailed)
+    async def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
+        recovery.publish(CacheWarmed(subject="cache"), after="100ms")
+
+    @shop.on(CacheWarmed)
+    async def check(warmed: CacheWarmed) -> None:
+        seen.append(warmed.subject)
+
+    garbage = {'["later","",3]': 1, '["new","a","b"]': 2, "x": 3}
+    await witness.client.zadd(witness.keys.timers, garbage)
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        await witness.closed(receipt.correlation_id)
+    assert seen == ["cache"]
+
+
+async def test_a_lost_plan_ends_a_rollback_in_words(settings: Settings, witness: Witness) -> None:
+    """What cannot be undone because nobody knows how is named, and nothing waits for it."""
+    shop = Service("shop", settings=settings)
+
+    async def unrestore(failed: DatabaseFailed) -> None:
+        raise AssertionError(failed)
+
+    @shop.on(DatabaseFailed, undo=unrestore)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        return DatabaseRestored(subject="db")
+
+    @shop.on(DatabaseRestored, retry=ONCE)
+    async def warm(restored: DatabaseRestored, recovery: Recovery) -> None:
+        await witness.client.delete(witness.keys.plan(recovery.correlation_id))
+        raise PermanentError("no room")
+
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+    assert any("how to do it was lost" in reason for reason in record.summary.reasons)
+    assert rows(record, "escalated", guard="undo")
+
+
+async def test_a_child_that_is_started_by_news_is_nobody_s_to_wait_for(
+    settings: Settings, witness: Witness
+) -> None:
+    """A recovery that is over is not opened again by what a handler of its end begins."""
+    shop, started = Service("shop", settings=settings), list[str]()
+
+    @shop.on(DatabaseFailed)
+    async def restore(failed: DatabaseFailed) -> None: ...
+
+    @shop.on(RecoveryCompleted.about("db"))
+    async def tidy(completed: RecoveryCompleted, recovery: Recovery) -> None:
+        started.append(recovery.start(CacheLost(subject="cache")))
+
+    @shop.on(CacheLost)
+    async def warm(lost: CacheLost) -> None: ...
+
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        await until(lambda: started)
+        await witness.closed(started[0])
+        record = await witness.closed(receipt.correlation_id)
+    assert (len(started), record.summary.closes) == (1, 1)
+
+
+async def test_a_halt_waits_for_nobody_s_approval(settings: Settings, witness: Witness) -> None:
+    """A recovery that was halted ends at once, with all that waited in it."""
+    strict = Settings(redis_url=settings.redis_url, cell=settings.cell, max_visits=1)
+    shop = Service("shop", settings=strict)
+
+    @shop.on(DatabaseFailed)
+    async def restore(failed: DatabaseFailed) -> list[CacheLost | ServiceRestarted]:
+        return [CacheLost(subject="cache"), ServiceRestarted(subject="api")]
+
+    @shop.on(CacheLost, approval=Approval(("ana",), within=None))
+    async def warm(lost: CacheLost) -> None: ...
+
+    @shop.on(ServiceRestarted)
+    async def again(restarted: ServiceRestarted, recovery: Recovery) -> ServiceRestarted:
+        await witness.told(recovery.correlation_id, "asked")
+        recovery.publish(CacheWarmed(subject="cache"), after="1h")
+        return ServiceRestarted(subject="api")
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(FAILED)
+        await witness.closed(receipt.correlation_id, verdict="halted")
+        assert await Approvals(errand).waiting() == ()

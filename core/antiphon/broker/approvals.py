@@ -114,7 +114,7 @@ class Approvals:
                     ask.correlation_id,
                     milliseconds(settings.record_retention),
                     approval_id,
-                    by,
+                    by.strip(),
                     reason,
                     1 if grant else "",
                     group,

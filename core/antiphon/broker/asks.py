@@ -73,7 +73,7 @@ class Asks:
                 self._keys.queue("exclusive", d.resource),
             ]
             args += ["exclusive", d.resource, self._lease_ms]
-        if self._budget is not None:
+        if self._budget is not None and not d.undo:
             name = f"{self._action}:{d.envelope.subject}"
             keys.append(self._keys.guard("budget", name))
             args += ["budget", name, self._budget.limit, milliseconds(self._budget.per)]

@@ -76,18 +76,20 @@ class Chimes:
         """
         raw = await self._gatherer.run(Call(script("rung"), (self._keys.timers,), (_AT_ONCE,)))
         more = len(raw) == _AT_ONCE
-        for timer in map(Timer.read, raw):
-            more = await self._ring(timer) or more
+        for name in raw:
+            more = await self._ring(name) or more
         return more
 
-    async def _ring(self, timer: Timer) -> bool:
+    async def _ring(self, name: bytes) -> bool:
+        """Fire one; one that cannot be fired, or is of a later release, is in nobody's way."""
         try:
+            timer = Timer.read(name)
             return await self._fire[timer.kind](timer)
-        except ScriptFailed as error:
-            self._log.warning("duty.failed", duty="timers", error=str(error))
+        except (ScriptFailed, LookupError, TypeError, ValueError) as error:
+            self._log.warning("duty.failed", duty="timers", timer=name.decode(), error=str(error))
             seconds, _ = await self._client.time()
             again_ms = (int(seconds) + _AGAIN_SECONDS) * 1000
-            await self._client.zadd(self._keys.timers, {timer.raw: again_ms}, xx=True)
+            await self._client.zadd(self._keys.timers, {name: again_ms}, xx=True)
             return False
 
     async def _publish(self, timer: Timer) -> bool:

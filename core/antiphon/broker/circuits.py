@@ -132,6 +132,10 @@ class Circuits:
         """Have a delivery looked at again that was held."""
         await self._rouse(self._rouser.rouse(delivery))
 
+    async def rouse_recovery(self, correlation_id: str) -> None:
+        """Have everything looked at again that a recovery waits for."""
+        await self._rouse(self._rouser.recovery(correlation_id))
+
     async def rouse_bringing(self, correlation_id: str, types: AbstractSet[str]) -> None:
         """Have those steps of a recovery looked at again that bring these types alone."""
         await self._rouse(self._rouser.bringing(correlation_id, types))

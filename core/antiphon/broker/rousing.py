@@ -30,6 +30,11 @@ class Rouser:
                 roused += await self.rouse(delivery.decode())
         return roused
 
+    async def recovery(self, correlation_id: str) -> int:
+        """Rouse all that a recovery waits for and that was put off; returns how many."""
+        members = await self._client.smembers(self._keys.outstanding(correlation_id))
+        return sum([await self.rouse(member.decode()) for member in members])
+
     async def bringing(self, correlation_id: str, types: AbstractSet[str]) -> int:
         """Rouse what a recovery has put off and what brings these types alone; returns how many."""
         members = await self._client.smembers(self._keys.outstanding(correlation_id))

@@ -21,20 +21,20 @@ class Timers:
         self._posts = posts
 
     async def once(self) -> None:
-        """Take up what is due, as far as there is room."""
+        """Fire what is due of the cell, and take up what is due here, as far as there is room."""
+        more = True
+        while more:  # a page of timers at a time, so that what is due here waits for no flood
+            more = await self._once()
+
+    async def _once(self) -> bool:
         posts, session = list(self._posts.values()), self._session
-        due_keys = [*(post.due_key for post in posts), session.keys.timers]
-        ready = await session.claims.ready(due_keys)
-        if ready and ready[-1] == len(posts):
-            ready.pop()
-            more = True
-            while more:
-                more = await session.chimes.ring()
-            ready = await session.claims.ready(due_keys[:-1])
+        ready = await session.claims.ready([*(p.due_key for p in posts), session.keys.timers])
+        more = bool(ready) and ready[-1] == len(posts) and await session.chimes.ring()
         for position in ready:
-            post = posts[position]
-            if post.room.free > 0:
+            post = posts[position] if position < len(posts) else None
+            if post is not None and post.room.free > 0:
                 for taken in await session.claims.due(
                     post.group.name, post.due_key, post.streams, post.room.free
                 ):
                     take_up(post, taken)
+        return more

@@ -67,7 +67,7 @@ class Approval:
             raise ConfigurationError(
                 "further tiers need names in every tier, and a time that the tier before has"
             )
-        known = {name for tier in tiers for name in tier}
+        known = {name.lower() for tier in tiers for name in tier}
         if quorum < 1 or (known and quorum > len(known)):
             raise ConfigurationError(
                 f"quorum={quorum} cannot be reached by {len(known) or 'any number of'} approvers"
@@ -84,4 +84,4 @@ def _names(tier: Sequence[str]) -> tuple[str, ...]:
     for name in tier:
         if not name.strip() or any(c in name for c in ",|\n"):
             raise ConfigurationError(f"approver {name!r} is no name: no commas, bars or new lines")
-    return tuple(dict.fromkeys(tier))
+    return tuple(dict.fromkeys(name.strip() for name in tier))

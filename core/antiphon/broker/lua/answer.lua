@@ -18,12 +18,13 @@ local news = string.match(r.type, '^recovery%.') or string.match(r.type, '^appro
 if not news and (status ~= 'open' or cancelled or halted) then return {8} end
 local due = tonumber(r.due)
 if due and now >= due and r.last == '1' and r.otherwise ~= 'escalate' then return {4, due} end
-if ARGV[4] == r.requester then return {6} end
+local who = string.lower(ARGV[4])
+if who == string.lower(r.requester) then return {6} end
 local may = cjson.decode(r.who)
 local named = #may == 0
-for _, name in ipairs(may) do named = named or name == ARGV[4] end
+for _, name in ipairs(may) do named = named or string.lower(name) == who end
 if not named then return {5} end
-if redis.call('HSETNX', KEYS[16], 'vote:' .. ARGV[4], now) == 0 then return {7} end
+if redis.call('HSETNX', KEYS[16], 'vote:' .. who, now) == 0 then return {7} end
 local agrees, kind, stream, votes = ARGV[6] == '1', 'denied', 19, tonumber(r.votes or 0)
 if agrees then kind, stream, votes = 'approved', 18, redis.call('HINCRBY', KEYS[16], 'votes', 1) end
 local event = 'approval.' .. (agrees and 'granted' or 'denied')

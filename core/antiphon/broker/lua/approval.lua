@@ -19,6 +19,7 @@ local function request(k, a, tier)
   local who, within, requester = {}, tonumber(ARGV[a + 2]), redis.call('HGET', KEYS[1], 'source') or ''
   for i = 1, tier do for _, name in ipairs(asked.tiers[i]) do who[#who + 1] = name end end
   asked.tier, asked.due = tier, within > 0 and now + within or nil
+  if tier == 1 then redis.call('DEL', KEYS[k]) end -- whatever was answered of it before
   redis.call('HSET', KEYS[k], 'state', 'pending', 'tier', tier, 'due', asked.due or '',
     'who', listed(who), 'quorum', ARGV[a + 1], 'otherwise', ARGV[a + 3], 'delivery', delivery,
     'recovery', ARGV[1], 'event', ARGV[8], 'type', ARGV[6], 'subject', ARGV[7],

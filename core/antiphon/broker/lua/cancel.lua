@@ -14,6 +14,9 @@ if not status then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return {5}
 end
+if redis.call('HEXISTS', KEYS[1], 'undoing') == 1 then
+  redis.call('HSET', KEYS[1], 'undoing', 'cancelled')
+end
 note('cancelled', 'by', ARGV[3], 'reason', ARGV[4])
 redis.call('XADD', KEYS[16], 'MAXLEN', '~', 10000, '*', 'action', 'cancel', 'what', ARGV[1],
   'by', ARGV[3], 'reason', ARGV[4])

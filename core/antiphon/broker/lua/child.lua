@@ -10,7 +10,7 @@ if status ~= 'closed' then redis.call('ZREM', KEYS[13], ARGV[3]) return {0} end
 local plan = redis.call('HGET', KEYS[15], ARGV[5])
 if not fires() then return {0} end
 local started = cjson.decode(plan or '{}')
-local id = ARGV[6] .. ':closed:' .. closes
+local id = fit(ARGV[6] .. ':closed:' .. closes)
 local groups = subscribers(17, 18)
 local entry = redis.call('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', id,
   'source', 'antiphon', 'type', 'child.closed', 'subject', ARGV[7], 'correlationid', ARGV[1],

@@ -3,19 +3,21 @@
 -- Write their consequences into the record; add the entries to the reply.
 local function consequences(events, reply)
   for _, e in ipairs(events) do
-    if not e.groups and not e.dropped then open(e) end -- a handler of its closing may go on with it
     if e.dropped then
       note('dropped', 'event', e.event, 'type', e.type, 'subject', e.subject, 'by', e.by)
     elseif e.late then
+      open(e) -- a handler of its closing may go on with it
       redis.call('HSET', KEYS[15], 'later:' .. e.event, e.plan)
       redis.call('SADD', KEYS[2], 'later|' .. e.event .. '|' .. e.type)
       redis.call('ZADD', KEYS[13], now + e.late, timer('later', e.event))
       note('scheduled', 'event', e.event, 'type', e.type, 'subject', e.subject, 'cause', e.cause,
         'by', e.by, 'due', now + e.late)
     elseif e.how == 'child' then
-      redis.call('SADD', KEYS[2], 'child|' .. e.event .. '|' .. e.type)
-      redis.call('HSET', KEYS[15], 'child:' .. e.event,
-        cjson.encode({cause = e.cause, by = e.by, hops = e.hops}))
+      if redis.call('HGET', KEYS[1], 'status') == 'open' then -- one that is over waits for nothing
+        redis.call('SADD', KEYS[2], 'child|' .. e.event .. '|' .. e.type)
+        redis.call('HSET', KEYS[15], 'child:' .. e.event,
+          cjson.encode({cause = e.cause, by = e.by, hops = e.hops}))
+      end
       note('child', 'child', e.event, 'type', e.type, 'subject', e.subject, 'event', e.event,
         'entry', e.entry, 'cause', e.cause, 'by', e.by)
     elseif e.entry then

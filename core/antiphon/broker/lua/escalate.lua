@@ -1,6 +1,9 @@
 -- Tell people that a recovery needs them. Included after record.lua.
 local function text(value) return cjson.encode(tostring(value)) end
 
+-- The id of an event that Antiphon publishes, no longer than any id may be.
+local function fit(id) return #id > 256 and redis.sha1hex(id) or id end
+
 -- A list as JSON; an empty one would pass for an object.
 local function listed(values) return #values > 0 and cjson.encode(values) or '[]' end
 
@@ -15,7 +18,7 @@ local function escalate(after, e)
     tonumber(e.value) or 0, e.tier, listed(tried), text('antiphon trace ' .. ARGV[1]))
   local subject, count = redis.call('HGET', KEYS[1], 'subject'),
     redis.call('HINCRBY', KEYS[1], 'escalations', 1)
-  local id = ARGV[1] .. ':e' .. count
+  local id = fit(ARGV[1] .. ':e' .. count)
   redis.call('HSET', KEYS[1], 'escalated', now, 'tier', e.tier, 'escalation', data)
   redis.call('HDEL', KEYS[1], 'acked', 'acked_by')
   redis.call('ZADD', KEYS[14], tonumber(after) and now + after or '+inf', ARGV[1])

@@ -15,7 +15,8 @@ end
 -- Returns the verdict, and whether there is anything to be named.
 local function judge(r)
   -- What was taken back is missing, even when all else went well in the end.
-  local faults = r.dead + r.unanswered + r.suppressed + r.unjoined + r.taken > 0
+  r.fresh = r.dead + r.unanswered + r.suppressed + r.unjoined
+  local faults = r.fresh + r.taken > 0
   if r.undoing then return r.undoing, true end
   if r.cancelled then return 'cancelled', true end
   if not faults then return 'completed', false end
@@ -25,6 +26,7 @@ end
 -- Whether steps are left that must be undone before it closes with this verdict.
 local function rolls_back(r, verdict)
   if (tonumber(r.undos) or 0) == 0 then return false end
+  if verdict == 'partial' and not r.undoing and r.fresh == 0 then return false end
   return verdict ~= 'partial' or string.match(r.terms or '', '^%S+ (%S+)') == 'roll-back'
 end
 

@@ -14,13 +14,17 @@ local function settle()
   redis.call('ZADD', KEYS[5], now, ARGV[1])
   redis.call('PEXPIREAT', KEYS[1], now + ARGV[2])
   redis.call('PEXPIREAT', KEYS[3], now + ARGV[2])
+  if verdict == 'completed' then -- what held is not taken back, whatever comes later
+    redis.call('HDEL', KEYS[1], 'undos')
+    redis.call('DEL', KEYS[15])
+  end
   redis.call('PEXPIREAT', KEYS[15], now + ARGV[2])
   if r.deadline then redis.call('ZREM', KEYS[13], timer('deadline', '')) end
   -- A blocked stream silences the news; it must not undo the work, which is written already.
   -- So does the hop limit: a recovery that its own closing reopens would never end.
   local said = closes > 16 and {err = 'hop limit: it was closed 16 times before'}
     or redis.pcall('XADD', KEYS[stream], '*', 'specversion', '1.0',
-    'id', ARGV[1] .. ':' .. closes, 'source', 'antiphon', 'type', 'recovery.' .. verdict,
+    'id', fit(ARGV[1] .. ':' .. closes), 'source', 'antiphon', 'type', 'recovery.' .. verdict,
     'subject', r.subject, 'correlationid', ARGV[1], 'hops', closes, 'recorded', '1',
     'data', string.format(
       '{"opened_ms":%d,"closed_ms":%d,"done":%d,"dead":%d,"unanswered":%d,"suppressed":%d,%s}',

@@ -14,7 +14,7 @@ local why = 'it is past its deadline, and waits for ' .. table.concat(names, ', 
 if count > #names then why = why .. ' and ' .. count - #names .. ' more' end
 redis.call('HSET', KEYS[1], 'stalled', now)
 -- A blocked stream silences the news; people are told all the same.
-redis.pcall('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', ARGV[1] .. ':stalled:' .. deadline,
+redis.pcall('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', fit(ARGV[1] .. ':stalled:' .. deadline),
   'source', 'antiphon', 'type', 'recovery.stalled', 'subject', subject, 'correlationid', ARGV[1],
   'hops', '0', 'recorded', '1', 'data', string.format('{"reason":%s,"deadline_ms":%d,"outstanding":%s}',
     text(why), deadline, listed(names)))

@@ -13,7 +13,7 @@ for name in pairs(cjson.decode(join.branches)) do
 end
 table.sort(missing)
 table.sort(arrived)
-local names, id = table.concat(missing, ','), ARGV[1] .. ':timeout:' .. ARGV[6]
+local names, id = table.concat(missing, ','), fit(ARGV[1] .. ':timeout:' .. ARGV[6])
 local entry = redis.call('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', id,
   'source', 'antiphon', 'type', 'join.timed_out', 'subject', ARGV[7], 'correlationid', ARGV[1],
   'causationid', join.cause, 'hops', join.hops + 1, 'recorded', '1', 'data', string.format(
