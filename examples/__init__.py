@@ -1,0 +1,1 @@
+"""One recovery, written five ways; ``python -m examples`` runs them all."""
