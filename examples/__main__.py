@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import chain
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -32,6 +36,7 @@ def examples(
     *,
     damage: Annotated[Damage, typer.Option(help="What breaks.")] = Damage.DATABASE,
     deny: Annotated[bool, typer.Option("--deny", help="Let whoever is asked say no.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Take turns; the table has medians.")] = 1,
 ) -> None:
     """Break a small shop of real processes, and recover it in one of five ways, or in all.
 
@@ -48,18 +53,22 @@ def examples(
         f"{THINKS_SECONDS:g} s after each question, the same in every model.\n",
         highlight=False,
     )
-    runs = []
+    runs: dict[str, list[Run]] = {name: [] for name in models or MODELS}
     try:
-        for name in models or MODELS:
-            done = asyncio.run(run(name, url=Settings().redis_url, damage=damage, grant=not deny))
-            _tell(console, done)
-            runs.append(done)
+        # In turns, so that a slow spell of the machine hits all alike.
+        for _ in range(rounds):
+            for name, before in runs.items():
+                before.append(
+                    asyncio.run(run(name, url=Settings().redis_url, damage=damage, grant=not deny))
+                )
+                _tell(console, before[-1])
     except (AntiphonError, Unmet) as error:
         typer.echo(f"examples: {error}", err=True)
         raise typer.Exit(1) from None
-    if len(runs) > 1:
-        _compare(console, runs)
-    raise typer.Exit(0 if all(one.trace.verdict == "completed" for one in runs) else 1)
+    if len(runs) > 1 or rounds > 1:
+        _compare(console, list(runs.values()), rounds)
+    every = chain.from_iterable(runs.values())
+    raise typer.Exit(0 if all(one.trace.verdict == "completed" for one in every) else 1)
 
 
 def _tell(console: Console, done: Run) -> None:
@@ -78,21 +87,30 @@ def _tell(console: Console, done: Run) -> None:
     console.print(f"{done.model}: {spell(done.total)} from failure to verdict\n", highlight=False)
 
 
-def _compare(console: Console, runs: list[Run]) -> None:
+def _compare(console: Console, runs: Sequence[Sequence[Run]], rounds: int) -> None:
     """Print what was measured, side by side."""
-    table = Table(title=f"Measured on {os.cpu_count()} cores, one run each")
+    times = "one run each" if rounds == 1 else f"medians of {rounds} runs each"
+    table = Table(title=f"Measured on {os.cpu_count()} cores: {times}", title_justify="left")
     table.add_column("model")
-    for heading in ("total", "of it waiting for a person", "sum of steps", "critical path"):
+    for heading in ("total", "waiting for a person", "sum of steps", "critical path"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    for one in runs:
-        path = max(trace.critical_path.duration for trace in one.traces)
+    for same in runs:
+        measured = (
+            [one.total for one in same],
+            [one.asking for one in same],
+            [one.sum_of_steps for one in same],
+            [one.critical_path for one in same],
+        )
+        verdicts = dict.fromkeys(one.trace.verdict or "" for one in same)
         table.add_row(
-            one.model,
-            *map(spell, (one.total, one.asking, one.sum_of_steps, path)),
-            one.trace.verdict,
+            same[0].model, *(spell(_median(lengths)) for lengths in measured), ", ".join(verdicts)
         )
     console.print(table)
+
+
+def _median(lengths: Sequence[timedelta]) -> timedelta:
+    return timedelta(seconds=median(length.total_seconds() for length in lengths))
 
 
 if __name__ == "__main__":

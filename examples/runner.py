@@ -67,6 +67,11 @@ class Run:
             timedelta(),
         )
 
+    @property
+    def critical_path(self) -> timedelta:
+        """How long the chain of steps took that ended last."""
+        return self.trace.critical_path.duration
+
     def lasted(self, step: str) -> timedelta:
         """How long a step ran, by the name of its group.
 

@@ -34,13 +34,13 @@ Backup = Literal["newest", "older"]
 PAGE_PAUSE = timedelta(milliseconds=20)
 """Between two pages of a restore, to leave disk bandwidth to others."""
 
-WARMED_ORDERS = 30
+WARMED_ORDERS = 12
 """The newest orders, which customers ask for most."""
 
-READ_PAUSE_SECONDS = 0.01
+READ_PAUSE_SECONDS = 0.035
 """Between two orders that the cache reads, to leave the database to customers."""
 
-LOOKS, LOOK_EVERY_SECONDS = 2, 0.05
+LOOKS, LOOK_EVERY_SECONDS = 3, 0.05
 """A service that answers once may still fall over: it must go on answering."""
 
 

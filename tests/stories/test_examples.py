@@ -25,6 +25,8 @@ from examples.state_machine import BackupRejected, DatabaseFoundSound
 pytestmark = pytest.mark.timeout(240)
 
 RESTORE = "orders-db.restore"
+INDEPENDENT = ("orders-cache.warm", "orders-api.restart_api")
+ROUNDS = 5
 PAGE = "explanation/four-models.md"
 
 
@@ -50,12 +52,18 @@ async def test_each_model_brings_the_shop_back(name: str, redis_url: str) -> Non
 
 
 async def test_parallel_steps_save_what_overlaps(redis_url: str) -> None:
-    """Two steps that need each other for nothing take as long as the longer one."""
-    one, other = await run("sequential", url=redis_url), await run("parallel", url=redis_url)
+    """Two steps that do not need each other take as long as the longer one.
 
-    independent = [one.lasted("orders-cache.warm"), one.lasted("orders-api.restart_api")]
-    saving = sum(independent, timedelta()) - max(independent)
-    assert other.total < one.total - saving / 2
+    Half of that saving must be seen side by side in one of a few rounds: starting processes is
+    work for processors, and a machine that has none to spare makes everybody wait.
+    """
+    for _ in range(ROUNDS):
+        one, other = await run("sequential", url=redis_url), await run("parallel", url=redis_url)
+        independent = [one.lasted(step) for step in INDEPENDENT]
+        saving = sum(independent, timedelta()) - max(independent)
+        if other.total < one.total - saving / 2:
+            return
+    pytest.fail(f"{drawn(one)}\n{drawn(other)}")
 
 
 async def test_the_children_of_the_hybrid_run_side_by_side(redis_url: str) -> None:
@@ -102,7 +110,7 @@ async def test_a_refusal_is_named_in_the_verdict(redis_url: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_each_model_passes_the_check(name: str) -> None:
     """What is shown as an example has no fault that can be seen before it runs."""
-    assert examine(Choreography.of(MODELS[name].services)) == ()
+    assert examine(Choreography.of(*MODELS[name].services)) == ()
 
 
 async def test_the_command_prints_traces_and_a_table(redis_url: str) -> None:
