@@ -92,13 +92,14 @@ def _compare(console: Console, runs: Sequence[Sequence[Run]], rounds: int) -> No
     times = "one run each" if rounds == 1 else f"medians of {rounds} runs each"
     table = Table(title=f"Measured on {os.cpu_count()} cores: {times}", title_justify="left")
     table.add_column("model")
-    for heading in ("total", "waiting for a person", "sum of steps", "critical path"):
+    for heading in ("total", "waiting for a person", "the rest", "sum of steps", "critical path"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for same in runs:
         measured = (
             [one.total for one in same],
             [one.asking for one in same],
+            [one.rest for one in same],
             [one.sum_of_steps for one in same],
             [one.critical_path for one in same],
         )

@@ -55,7 +55,7 @@ class Run:
 
     @property
     def asking(self) -> timedelta:
-        """How long steps waited for a person."""
+        """How long steps waited for a person, and then for a worker to notice the answer."""
         return sum(
             (
                 hold.lasted(trace.as_of)
@@ -68,9 +68,21 @@ class Run:
         )
 
     @property
+    def rest(self) -> timedelta:
+        """How long it took apart from that."""
+        return self.total - self.asking
+
+    @property
     def critical_path(self) -> timedelta:
-        """How long the chain of steps took that ended last."""
-        return self.trace.critical_path.duration
+        """How long those steps ran that made it take so long, each waiting for the one before.
+
+        The own steps of a recovery that started others are one chain here, with the child that
+        took longest in the middle of it.
+        """
+        parent, *children = self.traces
+        if not children:
+            return parent.critical_path.working
+        return parent.sum_of_steps + max(child.critical_path.working for child in children)
 
     def lasted(self, step: str) -> timedelta:
         """How long a step ran, by the name of its group.
