@@ -23,9 +23,11 @@ class Approver:
     answered: dict[str, str] = field(default_factory=dict)
     """The step that each approval was asked for, by the approval's id."""
 
+    gone: bool = False
+
     async def watch(self) -> None:
-        """Look for questions and answer them, until cancelled."""
-        while True:
+        """Look for questions and answer them, until told to go."""
+        while not self.gone:
             for ask in await self.approvals.waiting():
                 if ask.id not in self.answered:
                     await asyncio.sleep(THINKS_SECONDS)

@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from antiphon.broker.approvals import Approvals
-
 from antiphon import Publisher, Settings
+from antiphon.broker.approvals import Approvals
 from antiphon.broker.errand import Errand
 from antiphon.broker.reading import RedisReading
 from antiphon.records import Records
@@ -122,10 +121,12 @@ async def run(
         await incident.happen(damage)
         approver = Approver(Approvals(errand), grant)
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(approver.watch())
-            correlation_id = await _publish(cell.settings)
-            trace = await cell.settled(correlation_id, within=RECOVERS_WITHIN)
-            watching.cancel()
+            tasks.create_task(approver.watch())
+            try:
+                correlation_id = await _publish(cell.settings)
+                trace = await cell.settled(correlation_id, within=RECOVERS_WITHIN)
+            finally:
+                approver.gone = True
         children = await _children(errand, correlation_id)
         return Run(
             model=model.title,
