@@ -49,9 +49,7 @@ async def divide(restored: DatabaseRestored, recovery: Recovery) -> None:
     recovery.start(ServiceFailed(subject="orders-api", reason=why))
 
 
-@front_desk.on(
-    all_of(ChildClosed.about("orders-cache"), ChildClosed.about("orders-api")), within="5m"
-)
+@front_desk.on(all_of(ChildClosed.about("orders-cache"), ChildClosed.about("orders-api")))
 async def conclude(joined: Joined) -> ServiceRecovered:
     """Say that the shop is back, once both are over; if one fell short, leave it to a person."""
     for child in joined.of(ChildClosed):

@@ -46,9 +46,7 @@ async def restart_api(restored: DatabaseRestored, recovery: Recovery) -> Service
     return await shop.restart("orders-api", restored, recovery)
 
 
-@web.on(
-    all_of(CacheWarmed.about("orders-cache"), ServiceRestarted.about("orders-api")), within="5m"
-)
+@web.on(all_of(CacheWarmed.about("orders-cache"), ServiceRestarted.about("orders-api")))
 async def restart_web(joined: Joined, recovery: Recovery) -> ServiceRecovered:
     """Start the web front again, once everything behind it is there."""
     await shop.restart("web", joined[ServiceRestarted], recovery)
