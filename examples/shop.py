@@ -71,7 +71,9 @@ async def restore(event: Event, recovery: Recovery, backup: Backup = "newest") -
 
 async def warm(event: Event, recovery: Recovery) -> CacheWarmed:
     """Fill the cache with the newest orders, read from the restored database."""
-    fill = warm_cache(_newest_orders, shop().url("orders-cache"), subject="orders-cache")
+    fill = warm_cache(
+        _newest_orders, shop().url("orders-cache"), subject="orders-cache", generations=True
+    )
     return await fill(event, recovery)
 
 

@@ -92,6 +92,7 @@ async def test_nobody_is_asked_when_nothing_is_lost(redis_url: str) -> None:
     done = await run("state_machine", url=redis_url, damage=Damage.PROCESS)
 
     expect(done.trace).completed().published(DatabaseFoundSound).did_not_run(RESTORE)
+    assert done.trace.summary.deadline is not None
     assert done.answered == ()
     assert done.sale is not None
     assert done.sale.placed == ORDERS["newest"] + 2
