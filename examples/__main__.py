@@ -92,7 +92,7 @@ def _compare(console: Console, runs: Sequence[Sequence[Run]], rounds: int) -> No
     times = "one run each" if rounds == 1 else f"medians of {rounds} runs each"
     table = Table(title=f"Measured on {os.cpu_count()} cores: {times}", title_justify="left")
     table.add_column("model")
-    for heading in ("total", "waiting for a person", "the rest", "sum of steps", "critical path"):
+    for heading in ("total", "for a person", "the rest", "sum of steps", "critical path"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for same in runs:
