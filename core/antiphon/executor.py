@@ -232,8 +232,8 @@ class Executor:
         branches: Mapping[str, str | bytes] = run.branches
         if delivery.undo is not None:
             branches = delivery.undo.branches
-        order = [branch_name(branch) for branch in self.handler.join.branches]
-        arrived = sorted(branches, key=order.index)
+        order = {branch_name(b): place for place, b in enumerate(self.handler.join.branches)}
+        arrived = sorted(branches, key=order.__getitem__)
         return Joined(tuple(self._branch(branches[name]) for name in arrived))
 
     def _branch(self, kept: str | bytes) -> Event:
