@@ -17,6 +17,7 @@ from antiphon.broker.gather import Gatherer
 from antiphon.broker.incidents import Incidents
 from antiphon.broker.replies import (
     JOINS,
+    UNNAMED,
     Admission,
     OnHold,
     Onset,
@@ -83,7 +84,8 @@ class Executor:
         owner = f"{self._consumer}#{next(self._count)}"
         kept = _kept(delivery, fields) if self.handler.join else b""
         asked = await self._ask(
-            delivery, lambda over: self._calls.admit(delivery, owner, kept, over)
+            delivery,
+            lambda over, named: self._calls.admit(delivery, owner, kept, over, named=named),
         )
         if asked is None:
             return
@@ -125,7 +127,7 @@ class Executor:
 
     async def _pass(self, delivery: Delivery) -> None:
         """Let a delivery go that the handler does not want."""
-        asked = await self._ask(delivery, lambda over: self._calls.skip(delivery, over))
+        asked = await self._ask(delivery, lambda over, _: self._calls.skip(delivery, over))
         if asked is None:
             return
         _, verdict, awaited, *news = asked[1]
@@ -136,17 +138,20 @@ class Executor:
             self._log.info("recovery.closed", verdict=closed, **self._log_fields(delivery))
 
     async def _ask(
-        self, delivery: Delivery, call: Callable[[str], Call]
+        self, delivery: Delivery, call: Callable[[str, bool], Call]
     ) -> tuple[Call, list[Any]] | None:
         """Ask the server what becomes of a delivery.
 
         Returns the call that was answered, and its reply; None when the delivery was a failure that
         is counted in an open recovery, and is over.
         """
-        over = ""
+        over, named = "", False
         while True:
-            asked = call(over)
+            asked = call(over, named)
             reply = await self._gatherer.run(asked)
+            if reply[0] == UNNAMED:
+                named = True
+                continue
             if reply[0] != JOINS:
                 return asked, reply
             recovery = reply[1].decode()

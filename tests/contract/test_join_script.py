@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from antiphon import all_of, any_of, n_of
-from antiphon.broker.replies import Arrived, Committed, Duplicate, Run, Waiting
-from antiphon.flow.join import branch_name
+from antiphon.broker.replies import (
+    UNNAMED,
+    Arrived,
+    Committed,
+    Duplicate,
+    Run,
+    Waiting,
+    admission,
+)
+from antiphon.flow.join import Losers, branch_name
 from antiphon_events import CacheWarmed, DatabaseRestored, Event, ServiceFailed, ServiceRestarted
 from scripted import BOB, ScriptedCell, Sent, handler
 
@@ -193,3 +203,47 @@ async def test_a_late_branch_reopens_and_completes_the_join(work: ScriptedCell) 
         b"recovery.completed",
         b"recovery.partial",
     ]
+
+
+MANY = tuple(CacheWarmed.about(f"cache-{number}") for number in range(20))
+
+
+async def test_a_join_of_many_branches_names_them_when_asked(work: ScriptedCell) -> None:
+    """The script asks for the names once, before anything is written; other branches need none."""
+    gather = handler(all_of(*MANY), name="web.gather", within="1h")
+    await work.deploy(ROOT, gather)
+    root = await work.publish(FAILED)
+    for number in range(20):
+        await arrive(work, CacheWarmed(subject=f"cache-{number}"), root)
+    calls = work.calls(BOB)
+    first, *others = await work.read(gather, BOB)
+    before = await work.ledger(root)
+    assert await work.run(calls.admit(first, "bob#1", b"{}")) == [UNNAMED]
+    assert await work.ledger(root) == before
+    named = await work.run(calls.admit(first, "bob#1", b"{}", named=True))
+    assert admission(named)[0] == Arrived(have=1, need=20, verdict="")
+    planned = await work.client.hget(work.keys.plan(root.correlation_id), "join:web.gather")
+    assert b"cache.warmed@cache-19" in planned
+    for have, delivery in enumerate(others[:-1], start=2):
+        reply = await work.run(calls.admit(delivery, f"bob#{have}", b"{}"))
+        assert admission(reply)[0] == Arrived(have=have, need=20, verdict="")
+    last = admission(await work.run(calls.admit(others[-1], "bob#20", b"{}")))[0]
+    assert isinstance(last, Run)
+    assert len(last.branches) == 20
+
+
+@pytest.mark.parametrize("losers", ["cancel", "ignore"])
+async def test_a_race_of_many_asks_for_the_losers(work: ScriptedCell, losers: Losers) -> None:
+    """Only the branch that wins must say which others there are, and only to cancel them."""
+    race = handler(any_of(*MANY, losers=losers), name="web.race")
+    await work.deploy(ROOT, race)
+    root = await begin(work)
+    await arrive(work, CacheWarmed(subject="cache-7"), root)
+    delivery, calls = await work.read_one(race, BOB), work.calls(BOB)
+    reply = await work.run(calls.admit(delivery, "bob#1", b"{}"))
+    if losers == "cancel":
+        assert reply == [UNNAMED]
+        reply = await work.run(calls.admit(delivery, "bob#1", b"{}", named=True))
+    assert isinstance(admission(reply)[0], Run)
+    outran = await work.client.hget(work.keys.recovery(root.correlation_id), "outran")
+    assert (outran is not None) == (losers == "cancel")

@@ -20,6 +20,9 @@ from antiphon.keys import Keys
 from antiphon.settings import Settings
 from antiphon_events import ApprovalExpired, ApprovalRequested
 
+_FEW = 16
+"""Up to so many branches a join names with every delivery, and beyond that when it is asked."""
+
 
 class Asks:
     """The guards of one handler, written for the script once."""
@@ -44,6 +47,8 @@ class Asks:
         """What `limits.lua` reads: ages and counts that no delivery of the handler goes beyond."""
         self.join, self.branches = _join(handler)
         """What `join.lua` reads of the handler's join."""
+        self.few = handler.join is None or len(handler.join.branches) <= _FEW
+        """Whether its branches are named each time, and not only when the script asks."""
         self.brings = " ".join(kind.type for kind in handler.signature.completions)
         """What `race.lua` reads: the types of event the handler says it brings."""
 

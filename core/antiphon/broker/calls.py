@@ -85,7 +85,9 @@ class Calls:
         self._onsets: dict[str, str] = {}
         self._asks: dict[str, Asks] = {}
 
-    def admit(self, d: Delivery, owner: str, payload: bytes, over: str = "") -> Call:
+    def admit(
+        self, d: Delivery, owner: str, payload: bytes, over: str = "", *, named: bool = False
+    ) -> Call:
         """Check everything, then take the lease.
 
         Args:
@@ -93,6 +95,7 @@ class Calls:
             owner: names this very call.
             payload: the event as a join keeps it.
             over: what is known of an earlier recovery of the same incident; see `Incidents`.
+            named: whether to name the branches of a join that has many.
         """
         join = d.handler.join
         group, correlation_id = d.handler.group, d.envelope.correlation_id
@@ -117,7 +120,7 @@ class Calls:
                 d.branch,
                 payload,
                 asks.join,
-                asks.branches,
+                asks.branches if named or asks.few else "",
                 d.envelope.hops,
                 asks.limits if readable and not alarm else "",
                 d.handler.service,

@@ -198,6 +198,9 @@ JOINS = 9
 _EXPIRED = (2, 3)
 """What a hold says of an approval that was not given in time: others may, people were told."""
 
+UNNAMED = 13
+"""What `admit.lua` answers when it must know the names of a join's branches."""
+
 _BEGUN = 10
 """The reply is the second value, and the rest is news of a recovery that was opened."""
 

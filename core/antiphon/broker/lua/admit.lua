@@ -14,13 +14,13 @@
 --   {7, guard, name, limit, value, due ms, 1 when the hold began now, 2 when an approval expired} held, {8, guard, name, limit,
 --   value, opens ms or 0, why, verdict, 1 when people were told, path of a halt or ''} suppressed,
 --   {9, recovery} a failure that should join this open recovery, {10, one of these, news, ...},
---   {11, group, verdict} outrun: the join of that group has what it needs, {12, verdict} late:
---   the join has timed out
-if not ours() then return {2} end
+--   {11, group, verdict} outrun: the join of that group has what it needs, {12, verdict} late: the
+--   join has timed out, {13} the join's branches must be named
 local need = tonumber(ARGV[18])
+if not ours() then return {2} elseif need > 0 and unnamed(need) then return {13} end
 local function run(previous)
-  local branches = need > 0 and redis.call('HGETALL', KEYS[28]) or {}
-  return {1, key.token, key.attempts, key.failures, previous, unpack(branches)}
+  return {1, key.token, key.attempts, key.failures, previous,
+    unpack(need > 0 and redis.call('HGETALL', KEYS[28]) or {})}
 end
 if key.state == 'claimed' and key.owner == ARGV[16] then return run('') end
 local function admitted()

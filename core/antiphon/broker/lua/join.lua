@@ -1,7 +1,8 @@
 -- One branch of a durable join arrives. Included after idempotency.lua.
 -- KEYS[28] join hash   ARGV[18] how many it needs   ARGV[19] branch   ARGV[20] the event
 -- ARGV[21] how long it waits ms or 0, how many branches it has, what becomes of losers; a blank
---   between   ARGV[22] its branches as JSON: name -> type and subjects   ARGV[23] hops of the event
+--   between   ARGV[22] its branches as JSON: name -> type and subjects, or '' for many until they
+--   are asked for   ARGV[23] hops of the event
 local owed = 'join|' .. ARGV[3] .. '|' .. ARGV[3]
 
 -- The join has all it needs.

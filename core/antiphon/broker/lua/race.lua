@@ -2,6 +2,14 @@
 -- Included after join.lua.
 -- ARGV[26] the types of event that the handler says it brings, a blank between
 
+-- Whether the names of the branches must be known: to time out, or to cancel losers.
+local function unnamed(need)
+  if ARGV[22] ~= '' then return false end
+  local within, total, losers = string.match(ARGV[21], '^(%d+) (%d+) (%a+)')
+  if completes(need) then return losers == 'cancel' and need < tonumber(total) end
+  return within ~= '0' and redis.call('EXISTS', KEYS[28]) == 0
+end
+
 -- The join of this handler fires, and some of its branches have not come.
 local function win(need)
   local total, losers = string.match(ARGV[21], '^%d+ (%d+) (%a+)')
