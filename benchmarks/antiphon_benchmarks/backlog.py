@@ -53,7 +53,7 @@ def declare(site: Site, plan: Plan) -> None:
     with site.worker(plan) as worker:
         worker.go()
         wait_until(
-            lambda: all(site.probe.groups(key) >= plan.handlers for key in keys),
+            lambda: all(site.probe.groups(key) >= plan.groups for key in keys),
             worker=worker,
             every=FINISH_LOOK,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from antiphon_benchmarks.scenarios.hop import Hop
 from antiphon_benchmarks.scenarios.idle import Idle
 from antiphon_benchmarks.scenarios.latency import Latency
 from antiphon_benchmarks.scenarios.scenario import Scenario
+from antiphon_benchmarks.scenarios.size import Size
 from antiphon_benchmarks.server import Durability
 
 #: The width of a report that goes to a file.
@@ -34,6 +36,7 @@ class What(StrEnum):
     CHAIN = "chain"
     IDLE = "idle"
     FLAT = "flat"
+    SIZE = "size"
 
 
 class Server(StrEnum):
@@ -60,15 +63,18 @@ def bench(
     handlers: Annotated[int, typer.Option(min=1, help="idle: handlers.")] = 50,
     seconds: Annotated[float, typer.Option(min=1, help="idle: how long to watch.")] = 20,
     finished: Annotated[int, typer.Option(min=1, help="flat: recoveries in between.")] = 200_000,
+    steps: Annotated[int, typer.Option(min=100, help="size: events of one recovery.")] = 10_000,
+    branches: Annotated[int, typer.Option(min=100, help="size: branches of one join.")] = 1_000,
     json: Annotated[Path | None, typer.Option(help="Write every number to this file.")] = None,
 ) -> None:
     """Measure Antiphon beside plain FastStream and a hand-written loop."""
-    scenarios: dict[What, Scenario] = {
-        What.HOP: Hop(events),
-        What.LATENCY: Latency(samples),
-        What.CHAIN: Chain(recoveries),
-        What.IDLE: Idle(handlers, seconds),
-        What.FLAT: Flat(finished),
+    scenarios: dict[What, Sequence[Scenario]] = {
+        What.HOP: [Hop(events)],
+        What.LATENCY: [Latency(samples)],
+        What.CHAIN: [Chain(recoveries)],
+        What.IDLE: [Idle(handlers, seconds)],
+        What.FLAT: [Flat(finished)],
+        What.SIZE: [Size("long", steps), Size("wide", branches)],
     }
     console, progress = _console(), Console(stderr=True)
     machine, versions = machine_facts(), package_versions()
@@ -76,13 +82,14 @@ def bench(
     print_facts(console, versions)
     results = [
         measure(
-            scenarios[name],
+            scenario,
             Durability[kind.name],
-            contender or RIVALS,
+            contender or ([Name.ANTIPHON] if name is What.SIZE else RIVALS),
             rounds=rounds,
             report=progress.print,
         )
         for name in what or [What.HOP]
+        for scenario in scenarios[name]
         for kind in server or [Server.MEMORY]
     ]
     for result in results:

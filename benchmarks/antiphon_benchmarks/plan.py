@@ -13,7 +13,7 @@ class Plan:
     Attributes:
         name: What the worker process is told to build.
         steps: Event types in order; a plan of n types makes n - 1 hops.
-        handlers: Consumer groups on the first type.
+        handlers: Consumer groups on the first type; of a large recovery, its size.
     """
 
     name: str
@@ -29,6 +29,11 @@ class Plan:
     def last(self) -> str:
         """The type that ends a recovery."""
         return self.steps[-1]
+
+    @property
+    def groups(self) -> int:
+        """How many consumer groups each type has."""
+        return 1 if self.name in LARGE else self.handlers
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
@@ -56,6 +61,15 @@ def idle(handlers: int) -> Plan:
     return Plan("idle", HOP.steps, handlers)
 
 
+LARGE = {"long": "bench.step", "wide": "cache.warmed"}
+"""Plans of one large recovery, and the type of which it has so many events."""
+
+
+def large(name: str, size: int) -> Plan:
+    """Return a plan of one recovery of that size."""
+    return Plan(name, ("service.failed", LARGE[name]), size)
+
+
 def plan_named(name: str, handlers: int) -> Plan:
     """Return the plan a worker process was told to build.
 
@@ -63,6 +77,8 @@ def plan_named(name: str, handlers: int) -> Plan:
         ValueError: There is no such plan.
     """
     plans = {HOP.name: HOP, CHAIN.name: CHAIN, "idle": idle(handlers)}
+    if name in LARGE:
+        return large(name, handlers)
     if name not in plans:
-        raise ValueError(f"no plan {name!r}: take one of {', '.join(plans)}")
+        raise ValueError(f"no plan {name!r}: take one of {', '.join(plans)}, {', '.join(LARGE)}")
     return plans[name]

@@ -45,6 +45,10 @@ class Probe:
         """Return how many deliveries are not acknowledged, over all groups."""
         return sum(group["pending"] for group in self._groups(stream))
 
+    def settled(self, stream: str) -> int:
+        """Return how many deliveries have ended, over all groups."""
+        return sum((g["entries-read"] or 0) - g["pending"] for g in self._groups(stream))
+
     def cpu_seconds(self) -> float:
         """Return the processor time the server used so far, all threads."""
         usage = self._client.info("cpu")

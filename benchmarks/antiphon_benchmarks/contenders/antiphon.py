@@ -11,7 +11,8 @@ from antiphon import Publisher, Quota, Service, Settings
 from antiphon.telemetry.logging import configure
 from antiphon_benchmarks.contenders.contender import Publish
 from antiphon_benchmarks.failure import REASON
-from antiphon_benchmarks.plan import CHAIN, HOP, Plan
+from antiphon_benchmarks.large import LIMITS, large_service
+from antiphon_benchmarks.plan import CHAIN, HOP, LARGE, Plan
 from antiphon_events import (
     CacheWarmed,
     DatabaseRestored,
@@ -37,6 +38,8 @@ def worker(url: str, plan: Plan) -> Callable[[], Awaitable[None]]:
 
 def service(url: str, plan: Plan, **guards: Any) -> Service:
     """Build the service; a plan of one hop may ask for guards."""
+    if plan.name in LARGE:
+        return large_service(plan, _settings(url, **LIMITS))
     service = Service("shop", settings=_settings(url))
     if plan.name == CHAIN.name:
         _answer_in_a_chain(service)
@@ -60,9 +63,10 @@ async def publisher(url: str, plan: Plan) -> AsyncIterator[Publish]:
         yield publish
 
 
-def _settings(url: str) -> Settings:
+def _settings(url: str, **limits: Any) -> Settings:
     # A backlog of so many subjects is a storm to any brake that would ever engage.
-    return Settings(redis_url=url, cell=CELL, concurrency=100, storm=Quota(100_000, per="1m"))
+    storm = Quota(100_000, per="1m")
+    return Settings(redis_url=url, cell=CELL, concurrency=100, storm=storm, **limits)
 
 
 def _answer_at_once(service: Service, name: str, guards: dict[str, Any]) -> None:
