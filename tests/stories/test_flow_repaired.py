@@ -1,0 +1,350 @@
+"""What becomes of branches, roll-backs and children when people replay, cancel, pause or deny."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from antiphon import Approval, Joined, PermanentError, Recovery, Retry, Service, Settings, all_of
+from antiphon.broker.approvals import Approvals
+from antiphon.broker.cancelling import Cancelling
+from antiphon.broker.deadletters import DeadLetters
+from antiphon.broker.errand import Errand
+from antiphon_events import (
+    CacheLost,
+    CacheWarmed,
+    ChildClosed,
+    DatabaseFailed,
+    DatabaseRestored,
+    Event,
+    Failure,
+    ServiceDegraded,
+    ServiceFailed,
+    ServiceRecovered,
+    ServiceRestarted,
+)
+from support import until
+from witness import Witness, changed, rows, running
+
+ONCE = Retry(attempts=1)
+FAILED = DatabaseFailed(subject="db")
+
+
+class WayBlocked(Failure):
+    """The first way is blocked."""
+
+    type = "way.blocked"
+
+
+class SpareNeeded(Event):
+    """A spare part is needed."""
+
+    type = "spare.needed"
+
+
+async def replay(settings: Settings, witness: Witness, group: str) -> None:
+    """Replay the one dead letter of a group."""
+    [letter] = [d for d in await witness.dead_letters() if d["deadgroup"] == group]
+    async with Errand.begin(settings) as errand:
+        found = await DeadLetters(errand).find(letter["entry"])
+        assert found is not None
+        await DeadLetters(errand).replay(found)
+
+
+class Broken:
+    """What does not work until it is repaired."""
+
+    def __init__(self) -> None:
+        self.repaired = False
+        self.undone: list[str] = []
+
+    def use(self) -> None:
+        if not self.repaired:
+            raise PermanentError("it is broken")
+
+
+@pytest.mark.parametrize("answer", [WayBlocked, SpareNeeded])
+async def test_a_branch_that_nobody_takes_is_a_loss(
+    settings: Settings, witness: Witness, answer: type[Event]
+) -> None:
+    """A death is answered for by those who react, and not by an event alone."""
+    shop = Service("shop", settings=settings)
+
+    def instead(failed: DatabaseFailed, error: str) -> Event:
+        return answer(subject=failed.subject)
+
+    @shop.on(DatabaseFailed, retry=ONCE, on_failure=instead)
+    async def restore(failed: DatabaseFailed) -> None:
+        raise PermanentError("no backup")
+
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        record = await witness.closed(receipt.correlation_id, verdict="failed")
+    assert len(rows(record, "published", type=answer.type)) == 1
+    assert record.summary.reasons
+
+
+async def test_a_branch_that_cannot_be_made_is_a_loss(settings: Settings, witness: Witness) -> None:
+    """An `on_failure` that raises keeps nothing from dying."""
+    shop = Service("shop", settings=settings)
+
+    def instead(failed: DatabaseFailed, error: str) -> Event:
+        raise LookupError(error)
+
+    @shop.on(DatabaseFailed, retry=ONCE, on_failure=instead)
+    async def restore(failed: DatabaseFailed) -> None:
+        raise PermanentError("no backup")
+
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        record = await witness.closed(receipt.correlation_id, verdict="failed")
+    assert record.summary.dead == 1
+    assert len(await witness.dead_letters()) == 1
+
+
+async def test_a_first_way_that_is_repaired_is_gone_as_well(
+    settings: Settings, witness: Witness
+) -> None:
+    """The dead letter behind a branch can be replayed: what follows it runs once more."""
+    shop, broken, ways = Service("shop", settings=settings), Broken(), list[str]()
+
+    @shop.on(DatabaseFailed, retry=ONCE, on_failure=WayBlocked)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        broken.use()
+        return DatabaseRestored(subject="db", backup="monday")
+
+    @shop.on(WayBlocked)
+    async def promote(blocked: WayBlocked) -> DatabaseRestored:
+        return DatabaseRestored(subject="db", backup="replica")
+
+    @shop.on(DatabaseRestored)
+    async def go_on(restored: DatabaseRestored) -> None:
+        ways.append(restored.backup or "")
+
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        await witness.closed(receipt.correlation_id)
+        assert ways == ["replica"]
+        broken.repaired = True
+        await replay(settings, witness, "shop.restore")
+        await until(lambda: len(ways) == 2)
+        record = await witness.closed(receipt.correlation_id)
+    assert ways == ["replica", "monday"]
+    assert record.summary.closes == 2
+
+
+async def test_a_denied_step_does_not_branch(settings: Settings, witness: Witness) -> None:
+    """Nobody gave it up: people did not want it."""
+    shop, asked = Service("shop", settings=settings), Approval(("ana",))
+
+    @shop.on(DatabaseFailed, on_failure=WayBlocked, approval=asked)
+    async def restore(failed: DatabaseFailed) -> None:
+        raise AssertionError(failed)
+
+    @shop.on(WayBlocked)
+    async def promote(blocked: WayBlocked) -> None:
+        raise AssertionError(blocked)
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(FAILED)
+        await witness.told(receipt.correlation_id, "asked")
+        [ask] = await Approvals(errand).waiting()
+        await Approvals(errand).answer(ask.id, by="ana", grant=False, reason="not now")
+        record = await witness.closed(receipt.correlation_id, verdict="failed")
+    assert rows(record, "suppressed", guard="approval")
+    assert await witness.entries("way.blocked") == []
+
+
+def rolling_back(
+    settings: Settings, broken: Broken, *, undo_broken: Broken | None = None
+) -> Service:
+    """Restore and warm, both of which can be undone; then restart, which may be broken."""
+    shop = Service("shop", settings=settings)
+
+    async def unrestore(failed: DatabaseFailed) -> None:
+        broken.undone.append("restore")
+
+    async def cool(restored: DatabaseRestored) -> None:
+        if undo_broken:
+            undo_broken.use()
+        broken.undone.append("warm")
+
+    async def stop(warmed: CacheWarmed) -> None:
+        broken.undone.append("restart")
+
+    @shop.on(DatabaseFailed, undo=unrestore)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        return DatabaseRestored(subject="db")
+
+    @shop.on(DatabaseRestored, undo=cool, retry=ONCE)
+    async def warm(restored: DatabaseRestored) -> CacheWarmed:
+        return CacheWarmed(subject="cache")
+
+    @shop.on(CacheWarmed, retry=ONCE, undo=stop)
+    async def restart(warmed: CacheWarmed) -> ServiceRestarted:
+        broken.use()
+        return ServiceRestarted(subject="api")
+
+    @shop.on(ServiceRestarted, retry=ONCE)
+    async def verify(restarted: ServiceRestarted) -> ServiceRecovered:
+        raise PermanentError("it does not answer")
+
+    return shop
+
+
+async def test_after_a_roll_back_a_replay_goes_on_from_there(
+    settings: Settings, witness: Witness
+) -> None:
+    """It goes on, stays partial, and what fails again takes back only what was done since."""
+    broken = Broken()
+    shop = rolling_back(settings, broken)
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        await witness.closed(receipt.correlation_id, verdict="partial")
+        assert broken.undone == ["warm", "restore"]
+        broken.repaired = True
+        await replay(settings, witness, "shop.restart")
+        await until(lambda: len(broken.undone) == 3)
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+    assert broken.undone == ["warm", "restore", "restart"]
+    closings = await witness.entries("recovery.partial")
+    assert len(closings) == 2
+    assert '"undone":["shop.restart","shop.restore","shop.warm"]' in closings[1]["data"]
+    assert len(rows(record, "undo")) == 3
+
+
+async def test_an_undo_can_be_replayed(settings: Settings, witness: Witness) -> None:
+    """What could not be undone is undone after all, and is no reason any more."""
+    undo_broken, broken = Broken(), Broken()
+    shop = rolling_back(settings, broken, undo_broken=undo_broken)
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+        assert any("could not be undone" in reason for reason in record.summary.reasons)
+        assert broken.undone == ["restore"]
+        undo_broken.repaired = True
+        await replay(settings, witness, "shop.warm")
+        await until(lambda: len(broken.undone) == 2)
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+    assert not any("could not be undone" in reason for reason in record.summary.reasons)
+
+
+@pytest.mark.parametrize("partial", ["accept", "escalate", "roll-back"])
+async def test_a_partial_recovery_comes_to_what_the_setting_says(
+    settings: Settings, witness: Witness, partial: str
+) -> None:
+    """Left as it is, told to people, or rolled back; a type may have a setting of its own."""
+    broken = Broken()
+    terms = {"database.failed": {"partial": partial}}
+    shop = rolling_back(changed(settings, partial="accept", recoveries=terms), broken)
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+    assert broken.undone == (["warm", "restore"] if partial == "roll-back" else [])
+    assert len(rows(record, "escalated", guard="verdict")) == (partial == "escalate")
+    [closing] = await witness.entries("recovery.partial")
+    assert ("took effect, and this did not" in closing["data"]) == (partial != "roll-back")
+
+
+async def test_a_halted_recovery_is_rolled_back_whatever_the_setting(
+    settings: Settings, witness: Witness
+) -> None:
+    """It was stopped in the middle."""
+    strict, broken = changed(settings, partial="accept", max_hops=1), Broken()
+    shop = rolling_back(strict, broken)
+    async with running(shop):
+        receipt = await shop.publish(FAILED)
+        await witness.closed(receipt.correlation_id, verdict="halted")
+    assert broken.undone == ["warm", "restore"]
+
+
+async def test_a_child_is_cancelled_alone(settings: Settings, witness: Witness) -> None:
+    """The parent hears of it, and goes on; cancelling the parent cancels the child."""
+    shop, children, heard = Service("shop", settings=settings), list[str](), list[str]()
+    begun, may = asyncio.Event(), asyncio.Event()
+
+    @shop.on(ServiceDegraded)
+    async def part(degraded: ServiceDegraded, recovery: Recovery) -> None:
+        children.append(recovery.start(CacheLost(subject="cache")))
+
+    @shop.on(CacheLost)
+    async def fill(lost: CacheLost) -> CacheWarmed:
+        begun.set()
+        await may.wait()
+        return CacheWarmed(subject="cache")
+
+    @shop.on(ChildClosed)
+    async def hear(child: ChildClosed) -> None:
+        heard.append(child.verdict)
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(ServiceDegraded(subject="shop"))
+        await begun.wait()
+        await Cancelling(errand).cancel(children[0], by="ada", reason="")
+        may.set()
+        await witness.closed(children[0], verdict="cancelled")
+        await witness.closed(receipt.correlation_id)
+        assert heard == ["cancelled"]
+        begun.clear()
+        may.clear()
+        second = await shop.publish(ServiceDegraded(subject="shop"))
+        await begun.wait()
+        done = await Cancelling(errand).cancel(second.correlation_id, by="ada", reason="")
+        assert done.children == 1
+        may.set()
+        await witness.closed(children[1], verdict="cancelled")
+        await witness.closed(second.correlation_id, verdict="cancelled")
+
+
+async def test_a_child_that_nobody_hears_of_counts(settings: Settings, witness: Witness) -> None:
+    """Its failure is the parent's, and after a replay the parent is not told again."""
+    shop, broken, children = Service("shop", settings=settings), Broken(), list[str]()
+
+    @shop.on(ServiceDegraded)
+    async def part(degraded: ServiceDegraded, recovery: Recovery) -> None:
+        children.append(recovery.start(CacheLost(subject="cache")))
+
+    @shop.on(CacheLost, retry=ONCE)
+    async def fill(lost: CacheLost) -> CacheWarmed:
+        broken.use()
+        return CacheWarmed(subject="cache")
+
+    async with running(shop):
+        receipt = await shop.publish(ServiceDegraded(subject="shop"))
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+        assert any("ended as failed" in reason for reason in record.summary.reasons)
+        broken.repaired = True
+        await replay(settings, witness, "shop.fill")
+        await witness.told(children[0], "completed", group="shop.fill")
+        await witness.closed(children[0])
+    assert len(await witness.entries("child.closed")) == 1
+
+
+async def test_a_join_that_timed_out_does_not_fire_after_a_replay(
+    settings: Settings, witness: Witness
+) -> None:
+    """The branch that comes after all is late."""
+    shop, broken = Service("shop", settings=settings), Broken()
+
+    @shop.on(ServiceFailed)
+    async def restore(failed: ServiceFailed) -> DatabaseRestored:
+        return DatabaseRestored(subject="db")
+
+    @shop.on(ServiceFailed, retry=ONCE)
+    async def warm(failed: ServiceFailed) -> CacheWarmed:
+        broken.use()
+        return CacheWarmed(subject="cache")
+
+    @shop.on(all_of(DatabaseRestored, CacheWarmed), within="200ms")
+    async def reopen(joined: Joined) -> None:
+        raise AssertionError(joined)
+
+    async with running(shop):
+        receipt = await shop.publish(ServiceFailed(subject="shop"))
+        await witness.closed(receipt.correlation_id, verdict="partial")
+        broken.repaired = True
+        await replay(settings, witness, "shop.warm")
+        await witness.told(receipt.correlation_id, "late", group="shop.reopen")
+        record = await witness.closed(receipt.correlation_id, verdict="partial")
+    assert len(rows(record, "timed_out")) == 1
