@@ -6,7 +6,17 @@ import asyncio
 
 import pytest
 
-from antiphon import Approval, Joined, PermanentError, Recovery, Retry, Service, Settings, all_of
+from antiphon import (
+    Approval,
+    Joined,
+    PermanentError,
+    Recovery,
+    Retry,
+    Service,
+    Settings,
+    all_of,
+    any_of,
+)
 from antiphon.broker.approvals import Approvals
 from antiphon.broker.cancelling import Cancelling
 from antiphon.broker.deadletters import DeadLetters
@@ -348,3 +358,23 @@ async def test_a_join_that_timed_out_does_not_fire_after_a_replay(
         await witness.told(receipt.correlation_id, "late", group="shop.reopen")
         record = await witness.closed(receipt.correlation_id, verdict="partial")
     assert len(rows(record, "timed_out")) == 1
+
+
+async def test_a_race_is_won_once(settings: Settings, witness: Witness) -> None:
+    """However often the handler of the join is tried again."""
+    shop = Service("shop", settings=settings)
+
+    @shop.on(ServiceFailed)
+    async def restore(failed: ServiceFailed) -> DatabaseRestored:
+        return DatabaseRestored(subject="db")
+
+    @shop.on(any_of(DatabaseRestored, CacheWarmed), retry=Retry(attempts=3, first="10ms"))
+    async def reopen(joined: Joined, recovery: Recovery) -> None:
+        if recovery.attempt < 3:
+            raise ConnectionError("not yet")
+
+    async with running(shop):
+        receipt = await shop.publish(ServiceFailed(subject="shop"))
+        record = await witness.closed(receipt.correlation_id)
+    assert len(rows(record, "started", group="shop.reopen")) == 3
+    assert len(rows(record, "won")) == 1

@@ -10,10 +10,10 @@ local function unnamed(need)
   return within ~= '0' and redis.call('EXISTS', KEYS[28]) == 0
 end
 
--- The join of this handler fires, and some of its branches have not come.
+-- The join of this handler fires, for the first time, and some of its branches have not come.
 local function win(need)
   local total, losers = string.match(ARGV[21], '^%d+ (%d+) (%a+)')
-  if need >= tonumber(total or need) then return end
+  if key.mine or need >= tonumber(total or need) then return end
   note('won', 'group', ARGV[3], 'event', ARGV[8], 'branch', ARGV[19], 'losers', losers)
   if losers ~= 'cancel' then return end
   for name, branch in pairs(cjson.decode(ARGV[22])) do
