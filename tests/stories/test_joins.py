@@ -7,7 +7,14 @@ import asyncio
 import pytest
 
 from antiphon import Join, Joined, Service, Settings, all_of, any_of, n_of
-from antiphon_events import CacheWarmed, DatabaseRestored, ServiceFailed, ServiceRestarted
+from antiphon.errors import ConfigurationError
+from antiphon_events import (
+    CacheWarmed,
+    DatabaseRestored,
+    Selector,
+    ServiceFailed,
+    ServiceRestarted,
+)
 from witness import Witness, rows, running
 
 
@@ -114,3 +121,16 @@ async def test_n_of_needs_a_quorum(settings: Settings, witness: Witness) -> None
 
     assert quorum == [["replica-1", "replica-2"]]
     assert len(rows(record, "completed", group="cluster.elect")) == 1
+
+
+@pytest.mark.parametrize(
+    ("branches", "why"),
+    [
+        ([CacheWarmed.about("a"), CacheWarmed.about("a")], "two branches of a join are the same"),
+        ([CacheWarmed.about(f"c{n}") for n in range(3_001)], "3,000 are the most"),
+    ],
+)
+def test_a_join_that_makes_no_sense_is_refused(branches: list[Selector], why: str) -> None:
+    """Branches must be told apart, and be few enough to be handed out at once."""
+    with pytest.raises(ConfigurationError, match=why):
+        all_of(*branches)

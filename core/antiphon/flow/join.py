@@ -17,6 +17,9 @@ E = TypeVar("E", bound=Event)
 Choice = type[Event] | Selector
 Losers = Literal["ignore", "cancel"]
 
+_MOST = 3_000
+"""The most branches of a join: the script that completes it hands all of them out at once."""
+
 
 def selector(choice: Choice) -> Selector:
     """A selector as it is, or the selector of every event of a type."""
@@ -34,6 +37,10 @@ class Join:
 
     def __post_init__(self) -> None:
         names = [branch_name(branch) for branch in self.branches]
+        if len(names) > _MOST:
+            raise ConfigurationError(
+                f"a join of {len(names):,} branches: {_MOST:,} are the most; join in two steps"
+            )
         if len(set(names)) != len(names):
             raise ConfigurationError(
                 f"two branches of a join are the same: {sorted(names)}; tell them apart by subject"
