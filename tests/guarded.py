@@ -168,7 +168,9 @@ class GuardedCell(ScriptedCell):
         asker, calls, owner = Executor.__new__(Executor), self.calls(consumer), self.owner(consumer)
         asker._gatherer = self.gatherer
         asker._incidents = Incidents(self.gatherer, self.keys, self.settings, consumer)
-        asked = await asker._ask(d, lambda over: calls.admit(d, owner, b"", over))
+        asked = await asker._ask(
+            d, lambda over, named: calls.admit(d, owner, b"", over, named=named)
+        )
         reply = admission(asked[1])[0] if asked else None
         return reply, self._lease(d, owner, reply)
 
