@@ -378,3 +378,31 @@ async def test_a_race_is_won_once(settings: Settings, witness: Witness) -> None:
         record = await witness.closed(receipt.correlation_id)
     assert len(rows(record, "started", group="shop.reopen")) == 3
     assert len(rows(record, "won")) == 1
+
+
+async def test_cancelling_again_does_what_was_left(settings: Settings, witness: Witness) -> None:
+    """A command that was interrupted before it came to the children can be repeated."""
+    shop, children = Service("shop", settings=settings), list[str]()
+    begun, may = asyncio.Event(), asyncio.Event()
+
+    @shop.on(ServiceDegraded)
+    async def part(degraded: ServiceDegraded, recovery: Recovery) -> None:
+        children.append(recovery.start(CacheLost(subject="cache")))
+
+    @shop.on(CacheLost)
+    async def fill(lost: CacheLost) -> CacheWarmed:
+        begun.set()
+        await may.wait()
+        return CacheWarmed(subject="cache")
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(ServiceDegraded(subject="shop"))
+        await begun.wait()
+        cancelling = Cancelling(errand)
+        await cancelling._run(receipt.correlation_id, "ada", "", may_begin=False)
+        again = await cancelling.cancel(receipt.correlation_id, by="ben", reason="")
+        assert (again.repeated, again.children) == (True, 1)
+        may.set()
+        await witness.closed(children[0], verdict="cancelled")
+        record = await witness.closed(receipt.correlation_id, verdict="cancelled")
+    assert [row.text("by") for row in rows(record, "cancelled")] == ["ada"]

@@ -13,8 +13,9 @@ from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
 
-_CANCELLED, _TO_COME = 1, 5
-"""What `cancel.lua` says of a recovery that was cancelled now, or that will be when it begins."""
+_CANCELLED, _BEFORE, _TO_COME = 1, 4, 5
+"""What `cancel.lua` says of a recovery that was cancelled now, that was cancelled before, or that
+will be when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Cancelled:
     verdict: str
     """Its verdict when it is over already; empty while something still runs or is undone."""
     repeated: bool
-    """Whether it had been cancelled before; then nothing was done now."""
+    """Whether it had been cancelled before; then only what was left of that was done now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Cancelling:
     async def cancel(self, correlation_id: str, *, by: str, reason: str) -> Cancelled:
         """Cancel a recovery and those it has started.
 
-        A step that runs goes on to its end; no other starts. Repeating it changes nothing.
+        A step that runs goes on to its end; no other starts. Repeating it changes nothing but what
+        a command that was interrupted has left.
 
         Raises:
             AntiphonError: there is no such recovery, or it is over.
@@ -64,8 +66,9 @@ class Cancelling:
                     f"the recovery {correlation_id!r} is over, as {verdict.decode()}: there is "
                     f"nothing to cancel; `{trace}` shows how it went"
                 )
-            case [4, _]:
-                return Cancelled(0, 0, "", repeated=True)
+            case [4, verdict, dropped, *members]:  # who was first may have been interrupted
+                children = await self._hasten(correlation_id, members, by, reason)
+                return Cancelled(children, dropped, said(verdict), repeated=True)
             case [1, verdict, dropped, *members]:
                 get_logger().warning(
                     "recovery.cancelled", correlation_id=correlation_id, by=by, reason=reason
@@ -83,7 +86,7 @@ class Cancelling:
                 child = rest.rpartition("|")[0]
                 reply = await self._run(child, by, reason, may_begin=True)
                 children += reply[0] in (_CANCELLED, _TO_COME)
-                if reply[0] == _CANCELLED:
+                if reply[0] in (_CANCELLED, _BEFORE):
                     children += await self._hasten(child, reply[3:], by, reason)
                 elif reply[0] == _TO_COME:
                     await self._give_up(correlation_id, member.decode())
