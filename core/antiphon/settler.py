@@ -147,7 +147,7 @@ class Settler:
                 causation_id=delivery.envelope.id,
                 due_ms=int(time.time() * 1000) + out.how,
             )
-        elif out.how == "child":
+        elif out.how == "child" and entry:  # none begins in a recovery that was cancelled
             self._log.info(
                 "child.started",
                 child=e.id,

@@ -406,3 +406,37 @@ async def test_cancelling_again_does_what_was_left(settings: Settings, witness: 
         await witness.closed(children[0], verdict="cancelled")
         record = await witness.closed(receipt.correlation_id, verdict="cancelled")
     assert [row.text("by") for row in rows(record, "cancelled")] == ["ada"]
+
+
+async def test_a_step_that_ends_after_the_cancelling_begins_nothing(
+    settings: Settings, witness: Witness
+) -> None:
+    """What it puts off, starts or brings to a join is not waited for: the recovery closes."""
+    shop = Service("shop", settings=settings)
+    begun, may = asyncio.Event(), asyncio.Event()
+
+    @shop.on(ServiceDegraded)
+    async def part(degraded: ServiceDegraded, recovery: Recovery) -> DatabaseRestored:
+        begun.set()
+        await may.wait()
+        recovery.publish(ServiceRestarted(subject="api"), after="1h")
+        recovery.start(CacheLost(subject="cache"))
+        return DatabaseRestored(subject="db")
+
+    @shop.on(all_of(DatabaseRestored, CacheWarmed), within="1h")
+    async def reopen(joined: Joined) -> None:
+        raise AssertionError(joined)
+
+    @shop.on(CacheLost)
+    async def fill(lost: CacheLost) -> None:
+        raise AssertionError(lost)
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(ServiceDegraded(subject="shop"))
+        await begun.wait()
+        await Cancelling(errand).cancel(receipt.correlation_id, by="ada", reason="")
+        may.set()
+        record = await witness.closed(receipt.correlation_id, verdict="cancelled")
+    assert len(rows(record, "completed", group="shop.part")) == 1
+    assert await witness.entries("cache.lost") == []
+    assert not await witness.client.exists(witness.keys.timers)
