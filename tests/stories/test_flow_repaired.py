@@ -440,3 +440,34 @@ async def test_a_step_that_ends_after_the_cancelling_begins_nothing(
     assert len(rows(record, "completed", group="shop.part")) == 1
     assert await witness.entries("cache.lost") == []
     assert not await witness.client.exists(witness.keys.timers)
+
+
+async def test_a_replay_is_asked_again_and_a_retry_is_not(
+    settings: Settings, witness: Witness
+) -> None:
+    """People agreed to a delivery, with all its attempts; a replayed one is another."""
+    shop, broken, tries = Service("shop", settings=settings), Broken(), list[int]()
+
+    @shop.on(
+        DatabaseFailed, retry=Retry(attempts=2, first="10ms"), approval=Approval(("ana", "ben"))
+    )
+    async def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
+        tries.append(recovery.attempt)
+        if not broken.repaired:
+            raise ConnectionError("the backup is away")
+
+    async with running(shop), Errand.begin(settings) as errand:
+
+        async def approve() -> None:
+            [ask] = await until(Approvals(errand).waiting, 30)
+            await Approvals(errand).answer(ask.id, by="ana", grant=True, reason="")
+
+        receipt = await shop.publish(FAILED)
+        await approve()
+        await witness.closed(receipt.correlation_id, verdict="failed")
+        assert tries == [1, 2]
+        broken.repaired = True
+        await replay(settings, witness, "shop.restore")
+        await approve()
+        record = await witness.closed(receipt.correlation_id)
+    assert len(rows(record, "asked")) == len(rows(record, "approved")) == 2
