@@ -6,14 +6,17 @@
 local function unnamed(need)
   if ARGV[22] ~= '' then return false end
   local within, total, losers = string.match(ARGV[21], '^(%d+) (%d+) (%a+)')
-  if completes(need) then return losers == 'cancel' and need < tonumber(total) end
-  return within ~= '0' and redis.call('EXISTS', KEYS[28]) == 0
+  local have = redis.call('HLEN', KEYS[28])
+  if have + 1 - redis.call('HEXISTS', KEYS[28], ARGV[19]) >= need then -- it fires
+    return losers == 'cancel' and need < tonumber(total)
+  end
+  return within ~= '0' and have == 0
 end
 
 -- The join of this handler fires, for the first time, and some of its branches have not come.
 local function win(need)
   local total, losers = string.match(ARGV[21], '^%d+ (%d+) (%a+)')
-  if key.mine or need >= tonumber(total or need) then return end
+  if need >= tonumber(total or need) then return end
   note('won', 'group', ARGV[3], 'event', ARGV[8], 'branch', ARGV[19], 'losers', losers)
   if losers ~= 'cancel' then return end
   for name, branch in pairs(cjson.decode(ARGV[22])) do
