@@ -32,6 +32,9 @@ from antiphon.outgoing import answers_for, outgoings, undo_plan
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import decided
 
+_DROPPED = "dropped"
+"""What `consequences.lua` says of an event that a recovery which was stopped plans no more."""
+
 Wake = Callable[[float], None]
 """Told in how many seconds a delivery of this worker is due again."""
 
@@ -138,7 +141,9 @@ class Settler:
     def _say_outgoing(self, delivery: Delivery, out: Outgoing, entry: str) -> None:
         """Say what is published later, and which recovery was started."""
         e = out.envelope
-        if isinstance(out.how, int):
+        if entry == _DROPPED:
+            self._log.warning("event.dropped", event_id=e.id, event_type=e.type, subject=e.subject)
+        elif isinstance(out.how, int):
             self._log.info(
                 "event.scheduled",
                 event_id=e.id,
@@ -147,7 +152,7 @@ class Settler:
                 causation_id=delivery.envelope.id,
                 due_ms=int(time.time() * 1000) + out.how,
             )
-        elif out.how == "child" and entry:  # none begins in a recovery that was cancelled
+        elif out.how == "child":
             self._log.info(
                 "child.started",
                 child=e.id,

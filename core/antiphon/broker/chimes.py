@@ -86,7 +86,8 @@ class Chimes:
             timer = Timer.read(name)
             return await self._fire[timer.kind](timer)
         except (ScriptFailed, LookupError, TypeError, ValueError) as error:
-            self._log.warning("duty.failed", duty="timers", timer=name.decode(), error=str(error))
+            what = name.decode("utf-8", "replace")
+            self._log.warning("duty.failed", duty="timers", error=f"{what}: {error}")
             seconds, _ = await self._client.time()
             again_ms = (int(seconds) + _AGAIN_SECONDS) * 1000
             await self._client.zadd(self._keys.timers, {name: again_ms}, xx=True)

@@ -23,6 +23,6 @@ local function consequences(events, reply)
     elseif e.entry then
       announce('published', e, e.groups)
     end
-    reply[#reply + 1] = e.entry or ''
+    reply[#reply + 1] = e.entry or e.dropped and 'dropped' or ''
   end
 end
