@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
+from antiphon import Settings
 from antiphon.broker.approvals import Answer, Approvals
 from antiphon.broker.asks import approval_id
 from antiphon.broker.calls import Lease, Outgoing, event_keys
@@ -16,6 +17,7 @@ from antiphon.broker.chimes import Chimes
 from antiphon.broker.errand import Errand
 from antiphon.broker.replies import Settlement, settlement
 from antiphon.broker.scripts import Call, script
+from antiphon.broker.session import Session
 from antiphon.delivery import Delivery
 from antiphon.outcome import Done
 from antiphon.outgoing import answers_for, outgoings, undo_plan
@@ -144,3 +146,22 @@ class FlowCell(ScriptedCell):
     async def request(self, d: Delivery) -> dict[str, str]:
         row: Any = await self.client.hgetall(self.keys.approval(approval_id(d)))
         return {name.decode(): value.decode() for name, value in row.items()}
+
+
+class _Always:
+    """What a duty needs of a session, when it is always its turn and all has lasted long."""
+
+    def __init__(self, flow: FlowCell, settings: Settings) -> None:
+        self.client, self.keys, self.gatherer = flow.client, flow.keys, flow.gatherer
+        self.settings = settings
+
+    async def takes_turn(self, *_: object) -> bool:
+        return True
+
+    async def now_ms(self) -> int:
+        return 2**52
+
+
+def turns(flow: FlowCell, settings: Settings) -> Session:
+    """A session for a duty that is to look at everything now."""
+    return cast("Session", _Always(flow, settings))

@@ -8,6 +8,10 @@
 local status, verdict, before = unpack(redis.call('HMGET', KEYS[1], 'status', 'verdict', 'cancelled'))
 if not status and ARGV[5] == '' then return {2} end
 if status == 'closed' then return {3, verdict} end
+if status and not before then -- the first write: when the audit takes no entry, nothing is cancelled
+  redis.call('XADD', KEYS[16], 'MAXLEN', '~', 10000, '*', 'action', 'cancel', 'what', ARGV[1],
+    'by', ARGV[3], 'reason', ARGV[4])
+end
 if not before then
   redis.call('HSET', KEYS[1], 'cancelled', ARGV[3] .. (ARGV[4] ~= '' and ': ' .. ARGV[4] or ''))
 end
@@ -20,8 +24,6 @@ if not before then
     redis.call('HSET', KEYS[1], 'undoing', 'cancelled')
   end
   note('cancelled', 'by', ARGV[3], 'reason', ARGV[4])
-  redis.call('XADD', KEYS[16], 'MAXLEN', '~', 10000, '*', 'action', 'cancel', 'what', ARGV[1],
-    'by', ARGV[3], 'reason', ARGV[4])
 end
 local dropped, rest = drop_planned()
 local reply = {before and 4 or 1, settle(), dropped}

@@ -32,10 +32,10 @@ end
 local function open(e)
   local status, opened, terms = unpack(redis.call('HMGET', KEYS[1], 'status', 'opened', 'terms'))
   if status == 'open' then return end
+  redis.call('PERSIST', KEYS[1]) -- it may be over, or cancelled before it began
   if status then
     redis.call('HSET', KEYS[1], 'status', 'open')
     redis.call('HDEL', KEYS[1], 'verdict', 'closed')
-    redis.call('PERSIST', KEYS[1])
     redis.call('PERSIST', KEYS[3])
     redis.call('PERSIST', KEYS[15])
     redis.call('ZREM', KEYS[5], ARGV[1])
