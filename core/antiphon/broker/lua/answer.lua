@@ -24,14 +24,16 @@ local may = cjson.decode(r.who)
 local named = #may == 0
 for _, name in ipairs(may) do named = named or string.lower(name) == who end
 if not named then return {5} end
-if redis.call('HSETNX', KEYS[16], 'vote:' .. who, now) == 0 then return {7} end
+if redis.call('HEXISTS', KEYS[16], 'vote:' .. who) == 1 then return {7} end
 local agrees, kind, stream, votes = ARGV[6] == '1', 'denied', 19, tonumber(r.votes or 0)
+-- The first write: when the audit takes no entry, nothing is answered.
+redis.call('XADD', KEYS[21], 'MAXLEN', '~', 10000, '*', 'action', agrees and 'approve' or 'deny',
+  'what', ARGV[3], 'by', ARGV[4], 'reason', ARGV[5])
+redis.call('HSET', KEYS[16], 'vote:' .. who, now)
 if agrees then kind, stream, votes = 'approved', 18, redis.call('HINCRBY', KEYS[16], 'votes', 1) end
 local event = 'approval.' .. (agrees and 'granted' or 'denied')
 note(kind, 'approval', ARGV[3], 'group', ARGV[7], 'event', r.event, 'by', ARGV[4],
   'reason', ARGV[5], 'votes', votes, 'quorum', r.quorum)
-redis.call('XADD', KEYS[21], 'MAXLEN', '~', 10000, '*', 'action', agrees and 'approve' or 'deny',
-  'what', ARGV[3], 'by', ARGV[4], 'reason', ARGV[5])
 if agrees and votes < tonumber(r.quorum) then return {1, 'pending', votes, tonumber(r.quorum)} end
 local state = agrees and 'granted' or 'denied'
 redis.call('HSET', KEYS[16], 'state', state, 'by', ARGV[4], 'reason', ARGV[5], 'at', now)
