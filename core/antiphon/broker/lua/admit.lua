@@ -51,8 +51,8 @@ local function admitted()
   return run(previous)
 end
 local reply = admitted()
-if held and reply[1] ~= 7 then
+if held and reply[1] ~= 7 and reply[1] ~= 5 then
   redis.call('HDEL', KEYS[29], delivery)
-  if reply[1] ~= 1 and reply[1] ~= 5 then each(function(guard, k, a) if guard.drop then guard.drop(k, a) end end) end
+  if reply[1] ~= 1 then each(function(guard, k, a) if guard.drop then guard.drop(k, a) end end) end
 end
 return #news > 0 and {10, reply, unpack(news)} or reply

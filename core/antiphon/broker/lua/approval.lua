@@ -7,7 +7,7 @@ local LOOK, asked = 3600000, {} -- a delivery that nobody's answer brings forwar
 
 local function publish_approval(k, a, kind, rest)
   -- A blocked stream silences the news; it must not undo what was decided.
-  redis.pcall('XADD', KEYS[k], '*', 'specversion', '1.0', 'id', ARGV[a] .. ':' .. kind .. asked.tier,
+  redis.pcall('XADD', KEYS[k], '*', 'specversion', '1.0', 'id', ARGV[a] .. ':' .. kind .. asked.tier .. ':' .. now,
     'source', 'antiphon', 'type', 'approval.' .. kind, 'subject', ARGV[7], 'correlationid', ARGV[1],
     'causationid', ARGV[8], 'hops', '0', 'recorded', '1', 'data', string.format(
       '{"approval":%s,"step":%s,"event_type":%s,"event_id":%s,"otherwise":%s,"tier":%d%s}',

@@ -1,11 +1,11 @@
 -- The guard of an approval. Included after approval.lua.
 function guards.approval.check(k, a)
   local r = redis.call('HMGET', KEYS[k], 'state', 'due', 'tier', 'votes', 'by', 'reason')
-  asked = {state = r[1] and r[1] ~= 'over' and r[1] or 'new', due = tonumber(r[2] or nil), tier = tonumber(r[3] or 0),
+  -- What had ended, or was given for another delivery of this step, is asked for anew.
+  if r[1] == 'over' or r[1] == 'used' and not key.mine then r = {} end
+  asked = {state = r[1] or 'new', due = tonumber(r[2] or nil), tier = tonumber(r[3] or 0),
     tiers = cjson.decode(ARGV[a + 4])}
   local refusal = {limit = ARGV[a + 1], value = tonumber(r[4] or 0), firm = true}
-  -- It was given for this very delivery: what a person delivers again is asked for again.
-  if asked.state == 'used' and not key.mine then asked.state = 'new' end
   if asked.state == 'granted' or asked.state == 'used' then return nil end
   if asked.state == 'denied' then
     refusal.why = 'denied by ' .. r[5] .. (r[6] ~= '' and ': ' .. r[6] or '')
