@@ -144,6 +144,22 @@ async def test_an_answer_that_nobody_hears_is_blamed(flow: FlowCell) -> None:
     assert (summary.get("dead", "0"), summary["unanswered"]) == ("0", "1")
 
 
+async def test_a_fact_that_nobody_hears_is_no_answer(flow: FlowCell) -> None:
+    """A death is a loss, then; heard, it is a branch like any other."""
+    step = handler(ServiceFailed, name="orders.fact", on_failure=lambda *_: RESTORED)
+    await flow.deploy(step)
+    sent = await flow.publish(FAILED)
+    await flow.give_up(await flow.take(step))
+    summary = await flow.summary(sent)
+    assert (summary["verdict"], summary["dead"]) == ("failed", "1")
+    await flow.deploy(WARM)
+    sent = await flow.publish(FAILED)
+    await flow.give_up(await flow.take(step))
+    await flow.commit(await flow.lease((await flow.read(WARM))[-1]))
+    summary = await flow.summary(sent)
+    assert (summary["verdict"], summary.get("dead", "0")) == ("completed", "0")
+
+
 async def test_a_death_is_told_to_whoever_listens(flow: FlowCell) -> None:
     """`StepFailed` is written when somebody subscribes to it, and changes no verdict."""
     step = handler(ServiceFailed, name="orders.plain")

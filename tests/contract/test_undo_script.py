@@ -65,6 +65,7 @@ async def test_nothing_outstanding_and_not_completed_rolls_back(flow: FlowCell) 
 
     assert await flow.chimes.ring() is False
     (first,) = await flow.ledger(sent, "undo")
+    assert await flow.outstanding(sent) == {f"inbox|{first['entry']}|{WARM.group}"}
     lease = await undoing(flow, WARM)
     d = lease.delivery
     assert (d.label, d.envelope.id, d.key) == ("inbox", first["event"], first["event"])
@@ -84,8 +85,7 @@ async def test_nothing_outstanding_and_not_completed_rolls_back(flow: FlowCell) 
     assert "undoing" not in summary
     (closing,) = await flow.closings(sent)
     data = orjson.loads(closing[b"data"])
-    assert data["undone"] == [WARM.group, RESTORE.group]
-    assert data["completed"] == []
+    assert (data["undone"], data["completed"]) == ([WARM.group, RESTORE.group], [])
     assert data["left"] == ""
     assert (await flow.ledger(sent, "closed"))[0]["undone"] == "2"
 
@@ -151,6 +151,20 @@ async def test_it_is_delivered_once(flow: FlowCell) -> None:
     assert len(await flow.ledger(sent, "undo")) == 1
     assert await flow.client.xlen(flow.keys.inbox(WARM.group)) == 1
     assert await flow.plan(sent.correlation_id) == {"undo:1"}
+
+
+async def test_a_step_completed_meanwhile_is_undone_first(flow: FlowCell) -> None:
+    """A timer that was set for another step sets the right one, and delivers nothing."""
+    sent = await broken_off(flow)
+    plan = flow.keys.plan(sent.correlation_id)
+    await flow.client.hset(plan, "undo:3", await flow.client.hget(plan, "undo:2"))
+    await flow.client.hset(flow.keys.recovery(sent.correlation_id), "undos", 3)
+    await flow.chimes.ring()
+    assert await flow.outstanding(sent) == {"undo|3|"}
+    assert await flow.timers() == {("undo", "3", sent.correlation_id)}
+    assert await flow.ledger(sent, "undo") == []
+    await flow.chimes.ring()
+    assert await flow.plan(sent.correlation_id) == {"undo:1", "undo:2"}
 
 
 async def test_an_undoing_before_its_time_leaves_no_trace(flow: FlowCell) -> None:
