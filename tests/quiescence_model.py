@@ -7,7 +7,8 @@ change the cell, and returns what the step should answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from antiphon.broker.calls import Lease
 from antiphon.broker.replies import (
@@ -16,9 +17,11 @@ from antiphon.broker.replies import (
     Closed,
     Committed,
     Duplicate,
+    OnHold,
     Refused,
     Run,
     Settlement,
+    Suppressed,
     Waiting,
 )
 from antiphon.delivery import INBOX, Delivery
@@ -61,6 +64,10 @@ class RecoveryModel:
     unjoined: int = 0
     closings: list[tuple[str, int, int, int]] = field(default_factory=list)
     """Verdict, done, dead, unanswered, at every close."""
+
+    def reopen(self) -> None:
+        """There is something to wait for, for the first time or again."""
+        self.open = True
 
     def settle(self) -> str:
         """Close when nothing is outstanding; returns the verdict, or nothing."""
@@ -109,6 +116,28 @@ class Grip:
 
 def member_of(d: Delivery) -> Member:
     return d.label, d.entry_id, d.handler.group
+
+
+class End(Enum):
+    """How a delivery may end."""
+
+    DONE = auto()
+    RETRIED = auto()
+    RETRIED_LATER = auto()
+    RELEASED = auto()
+    DIED = auto()
+
+
+def comparable(reply: Admission) -> Admission:
+    """What the model can know of an answer."""
+    match reply:
+        case Waiting():
+            return replace(reply, due_ms=0)
+        case OnHold():
+            return replace(reply, name="", due_ms=0, expired=False, told=False)
+        case Suppressed():
+            return Suppressed(reply.guard, "", 0, 0, 0, "", reply.verdict, told=False, path="")
+    return reply
 
 
 class Model:
@@ -160,8 +189,8 @@ class Model:
             self.due[member] = False
             key.waiting.add(member)
             return Waiting(of=key.holder, due_ms=0)
-        if parked := self._arrive(d, recovery):
-            return parked
+        if refusal := self._stopped(d, recovery, mine=mine):
+            return refusal
         previous = key.consumer if mine and key.state == "claimed" else ""
         key.attempts, key.failures = (key.attempts, key.failures) if mine else (0, 0)
         key.attempts += 1
@@ -169,6 +198,10 @@ class Model:
         self.due.pop(member, None)
         self.tokens += 1
         return Run(self.tokens, key.attempts, key.failures, previous, self._branches(d))
+
+    def _stopped(self, d: Delivery, recovery: RecoveryModel, *, mine: bool) -> Admission | None:  # noqa: ARG002
+        """Why a delivery whose effect is still to be had does not run now, or None."""
+        return self._arrive(d, recovery)
 
     def skip(self, d: Delivery) -> tuple[str, bool]:
         """Pass over a delivery; returns the verdict, or nothing, and whether it was waited for."""
@@ -223,7 +256,7 @@ class Model:
         """A dead letter of this delivery is delivered again, as this entry of the inbox."""
         member = (INBOX, entry_id, d.handler.group)
         recovery = self.recoveries[d.envelope.correlation_id]
-        recovery.open = True
+        recovery.reopen()
         recovery.outstanding.add(member)
         if recovery.faults.pop(f"{d.handler.group}:{d.envelope.id}", None):
             recovery.dead -= 1
@@ -260,15 +293,20 @@ class Model:
 
     def _announce(self, e: Written) -> None:
         known = e.correlation_id in self.recoveries
-        recovery = self.recoveries.setdefault(e.correlation_id, RecoveryModel())
-        groups = self.subscribers(e)
-        recovery.open = recovery.open or not known or bool(groups)
+        if not known:
+            self.recoveries[e.correlation_id] = self._new(e)
+        recovery, groups = self.recoveries[e.correlation_id], self.subscribers(e)
+        if not known or groups:
+            recovery.reopen()
         recovery.outstanding |= {e.owed_by(h.group) for h in groups}
         recovery.events += 1
         if not groups and not known:
             recovery.outstanding.add(e.owed_by(UNHEARD))
         elif not groups and e.failure:
             recovery.unanswered += 1
+
+    def _new(self, e: Written) -> RecoveryModel:  # noqa: ARG002
+        return RecoveryModel()
 
     def _adopt(self, d: Delivery) -> str:
         member = member_of(d)
