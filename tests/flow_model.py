@@ -319,13 +319,13 @@ class FlowModel(Model):
 
     def cancel(self, cid: str) -> tuple[int, int, str] | None:
         """Returns how many children and plans were ended, and the verdict; None when refused."""
-        if not self.flows[cid].open or self.flows[cid].cancelled:
-            return None
-        return self._cancel(self.flows[cid])
+        return self._cancel(self.flows[cid]) if self.flows[cid].open else None
 
     def _cancel(self, recovery: FlowRecovery) -> tuple[int, int, str]:
-        recovery.cancelled, dropped, children = True, 0, 0
-        recovery.undoing = "cancelled" if recovery.undoing else ""
+        dropped, children = 0, 0
+        if not recovery.cancelled:  # or it is repeated: who was first may have been interrupted
+            recovery.cancelled = True
+            recovery.undoing = "cancelled" if recovery.undoing else ""
         for kind, name, last in list(recovery.outstanding):
             if kind in {"later", "join"} or last == UNHEARD:
                 recovery.drop(kind, name, last)
@@ -339,8 +339,8 @@ class FlowModel(Model):
                 children += 1
                 recovery.outstanding.discard((kind, name, last))
                 recovery.settle()
-            elif kind == "child" and child and child.open and not child.cancelled:
-                children += 1 + self._cancel(child)[0]
+            elif kind == "child" and child and child.open:
+                children += (not child.cancelled) + self._cancel(child)[0]
         self.due.update({m: True for m in left if m in self.due})
         return children, dropped, verdict
 
