@@ -16,10 +16,10 @@ from antiphon.delivery import Delivery
 from antiphon.errors import AntiphonError
 from antiphon.outgoing import answers_for
 from antiphon_events import ChildClosed, Event, JoinTimedOut
-from flow_model import Brought, FlowModel, Timer
+from flow_model import FlowModel, Timer
 from flowing import FlowCell, children
 from quiescence_driver import Driver
-from quiescence_model import UNHEARD, Grip, Member, Written
+from quiescence_model import UNHEARD, Brought, Grip, Member, Written
 from scripted import Sent
 
 _PLANNED = {"later", "join", "undo", "child"}

@@ -22,20 +22,20 @@ from antiphon.delivery import INBOX, Delivery
 from antiphon.flow.join import Join, branch_name
 from antiphon_events import ChildClosed, JoinTimedOut
 from approval_model import ApprovalModel
-from quiescence_model import UNHEARD, Grip, Member, Model, RecoveryModel, Written, member_of
+from quiescence_model import (
+    UNHEARD,
+    Brought,
+    Grip,
+    Member,
+    Model,
+    RecoveryModel,
+    Written,
+    about_undo,
+    member_of,
+)
 
 Timer = tuple[str, str, str]
 """Kind, name, recovery."""
-
-
-@dataclass(frozen=True)
-class Brought:
-    """One event that a settled delivery brings, and when it goes out."""
-
-    event_id: str
-    event: Written
-    how: str
-    """``now``, ``later`` or ``child``."""
 
 
 @dataclass
@@ -267,7 +267,7 @@ class FlowModel(Model):
             recovery.undone += 1
             recovery.taken_back.add(d.handler.group)
             self.keys.pop((d.handler.group, d.undo.key), None)
-            if recovery.faults.pop(_about_undo(d), None):
+            if recovery.faults.pop(about_undo(d), None):
                 recovery.notundone -= 1
         else:
             recovery.done += 1
@@ -282,7 +282,7 @@ class FlowModel(Model):
         d, recovery = grip.delivery, self._ended(grip, "dead")
         if d.undo:
             recovery.notundone += 1
-            recovery.faults[_about_undo(d)] = "notundone"
+            recovery.faults[about_undo(d)] = "notundone"
         elif not answered:
             recovery.dead += 1
             recovery.faults[f"{d.handler.group}:{d.envelope.id}"] = "dead"
@@ -410,7 +410,3 @@ class FlowModel(Model):
         waits = {f"{k}:{n}" for k, n, of in self.timers if of == cid and k in {"later", "join"}}
         waits |= {f"child:{name}" for kind, name, _ in recovery.outstanding if kind == "child"}
         return waits | {f"undo:{n}" for n in range(1, len(recovery.undos) + 1)}
-
-
-def _about_undo(d: Delivery) -> str:
-    return f"undo:{d.handler.group}:{d.envelope.id}"

@@ -48,6 +48,16 @@ class Written:
         return self.type, self.entry_id, group
 
 
+@dataclass(frozen=True)
+class Brought:
+    """One event that a settled delivery brings, and when it goes out."""
+
+    event_id: str
+    event: Written
+    how: str
+    """``now``, ``later`` or ``child``."""
+
+
 @dataclass
 class RecoveryModel:
     """One recovery."""
@@ -354,3 +364,7 @@ class Model:
         self.due.pop(member, None)
         if recovery := self.recoveries.get(d.envelope.correlation_id):
             recovery.outstanding.discard(member)
+
+
+def about_undo(d: Delivery) -> str:
+    return f"undo:{d.handler.group}:{d.envelope.id}"
