@@ -16,7 +16,8 @@ from antiphon.delivery import Delivery
 from antiphon.errors import AntiphonError
 from antiphon.outgoing import answers_for
 from antiphon_events import ChildClosed, Event, JoinTimedOut
-from flow_model import FlowModel, Timer
+from flow_model import FlowModel
+from flow_recovery_model import Timer
 from flowing import FlowCell, children
 from quiescence_driver import Driver
 from quiescence_model import UNHEARD, Brought, Grip, Member, Written

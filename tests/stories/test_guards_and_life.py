@@ -49,7 +49,7 @@ async def test_a_call_that_hangs_is_a_failure_of_its_target(
     api, calls = Service("api", settings=settings), 0
     pay = Breaker("pay", fail_max=2, reset_timeout="1m")
 
-    @api.on(ServiceFailed, timeout="50ms", retry=AT_ONCE)
+    @api.on(ServiceFailed, timeout="1s", retry=AT_ONCE)
     async def refund(failed: ServiceFailed, recovery: Recovery) -> None:
         nonlocal calls
         async with recovery.breaker(pay):
