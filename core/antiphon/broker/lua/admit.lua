@@ -11,8 +11,9 @@
 -- Returns {1, token, attempt, failures, previous consumer or '', branch, event, ...} to run,
 --   {2} not ours, {3} recovery closed, {4, delivery that settled it, verdict} duplicate,
 --   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined,
---   {7, guard, name, limit, value, due ms, 1 when the hold began now, 2 when an approval expired} held, {8, guard, name, limit,
---   value, opens ms or 0, why, verdict, 1 when people were told, path of a halt or ''} suppressed,
+--   {7, guard, name, limit, value, due ms, 1 when the hold began now, 2 when an approval expired,
+--   3 when people were told of that} held, {8, guard, name, limit, value, opens ms or 0, why,
+--   verdict, 1 when people were told, path of a halt or ''} suppressed,
 --   {9, recovery} a failure that should join this open recovery, {10, one of these, news, ...},
 --   {11, group, verdict} outrun: the join of that group has what it needs, {12, verdict} late: the
 --   join has timed out, {13} the join's branches must be named
