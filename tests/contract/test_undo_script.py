@@ -317,3 +317,13 @@ async def test_a_replay_is_refused_whole_in_a_roll_back(flow: FlowCell) -> None:
     with pytest.raises(ScriptFailed, match="replay"):
         await flow.dead_letters.replay(letter)
     assert await snapshot(flow.client, flow.keys) == before
+
+
+async def test_a_recovery_that_goes_on_keeps_what_can_be_undone(flow: FlowCell) -> None:
+    """What expires with a closed record lasts again while it is open."""
+    sent = await broken_off(flow, DatabaseFailed(subject="db"))
+    plan = flow.keys.plan(sent.correlation_id)
+    assert await flow.client.pttl(plan) > 0
+    await flow.publish(FAILED, correlation_id=sent.correlation_id)
+    assert (await flow.summary(sent))["status"] == "open"
+    assert await flow.client.pttl(plan) == -1
