@@ -26,6 +26,7 @@ from antiphon.broker.replies import (
     admission,
     said,
 )
+from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
@@ -36,7 +37,7 @@ from antiphon.inflight import Flight, Interruption
 from antiphon.invoking import Invoke, undoer
 from antiphon.outcome import Abandoned, Done, Outcome, Released, crashed_too_often, writable
 from antiphon.recovery import Recovery, current
-from antiphon.refusal import say_approval, say_onset, say_refusal
+from antiphon.refusal import say_approval, say_onset, say_refusal, say_unapproved
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
 from antiphon_events import Event
@@ -56,6 +57,7 @@ class Executor:
         incidents: Incidents,
         wake: Wake,
         circuits: Circuits,
+        rouser: Rouser,
         consumer: str,
         max_payload_bytes: int,
     ) -> None:
@@ -68,6 +70,7 @@ class Executor:
         self._incidents = incidents
         self._wake = wake
         self._circuits = circuits
+        self._rouser = rouser
         self._consumer = consumer
         self._max_payload_bytes = max_payload_bytes
         self._count = itertools.count(1)
@@ -109,7 +112,8 @@ class Executor:
             say_approval(why, self.handler.course.approval, log)
         say_refusal(why, delivery.key, log)
         if isinstance(why, Suppressed) and why.path:  # halted: nothing is worth waiting for
-            await self._circuits.rouse_recovery(delivery.envelope.correlation_id)
+            rousing = self._rouser.recovery(delivery.envelope.correlation_id)
+            await self._rouser.attempt(rousing)
 
     async def _won(self, lease: Lease, run: Run) -> None:
         """Say that a join fired without all its branches; end what would bring the others."""
@@ -119,7 +123,8 @@ class Executor:
         self._log.info("join.won", branch=d.branch, losers=join.losers)
         if join.losers == "cancel":
             lost = {b.event.type for b in join.branches if branch_name(b) not in run.branches}
-            await self._circuits.rouse_bringing(d.envelope.correlation_id, lost)
+            rousing = self._rouser.bringing(d.envelope.correlation_id, lost)
+            await self._rouser.attempt(rousing)
 
     def _say_onsets(self, delivery: Delivery, onsets: Iterable[Onset]) -> None:
         for onset in onsets:
@@ -177,6 +182,8 @@ class Executor:
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
         self._log.info("delivery.started", token=run.token, **taken_over)
+        if run.unapproved:
+            say_unapproved(run.unapproved, self._log)
         await self._won(lease, run)
         started = time.monotonic()
         outcome = await self._outcome(lease, run, recovery, flight)

@@ -83,6 +83,12 @@ def say_approval(why: OnHold | Suppressed, approval: Approval | None, log: Any) 
         log.error("recovery.escalated", guard="approval", name=why.name, reason=reason, tier=1)
 
 
+def say_unapproved(approval: str, log: Any) -> None:
+    """Say that a step runs because nobody had answered in time."""
+    decided("approval", "proceeded")
+    log.warning("approval.expired", approval=approval, otherwise="proceed")
+
+
 def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:
     if isinstance(why, Duplicate):
         decided("idempotency", "duplicate")

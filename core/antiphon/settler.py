@@ -12,6 +12,7 @@ from antiphon.broker.circuits import Circuits
 from antiphon.broker.faults import ScriptFailed
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import Committed, settlement
+from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call
 from antiphon.delivery import Delivery
 from antiphon.duration import milliseconds
@@ -48,6 +49,7 @@ class Settler:
         gatherer: Gatherer,
         wake: Wake,
         circuits: Circuits,
+        rouser: Rouser,
         *,
         max_payload_bytes: int,
     ) -> None:
@@ -56,6 +58,7 @@ class Settler:
         self._gatherer = gatherer
         self._wake = wake
         self._circuits = circuits
+        self._rouser = rouser
         self._chance = random.Random()  # noqa: S311 - jitter, not secrets
         self._log = get_logger()
 
@@ -193,7 +196,7 @@ class Settler:
             if d.circuit and (breaker := d.handler.guards.breaker) is not None:
                 await self._circuits.after(breaker, d.circuit, reply.change, ended, cause)
             if reply.heir:
-                await self._circuits.rouse(reply.heir)
+                await self._rouser.attempt(self._rouser.rouse(reply.heir))
             if reply.prompt:
                 self._wake(0.0)
             return reply

@@ -71,7 +71,8 @@ class Worker:
                 self._session = await self._open()
             session = self._session
         check(handler, session.settings)
-        circuits = Circuits(session.gatherer, session.keys, session.settings, session.rouser)
+        rouser = session.rouser
+        circuits = Circuits(session.gatherer, session.keys, session.settings, rouser)
         executor = Executor(
             handler,
             invoke,
@@ -82,11 +83,13 @@ class Worker:
                 session.gatherer,
                 self._wake,
                 circuits,
+                rouser,
                 max_payload_bytes=session.settings.max_payload_bytes,
             ),
             incidents=session.incidents,
             wake=self._wake,
             circuits=circuits,
+            rouser=rouser,
             consumer=session.consumer,
             max_payload_bytes=session.settings.max_payload_bytes,
         )

@@ -11,6 +11,7 @@ from antiphon.handler import Handler
 from antiphon_events import (
     CacheWarmed,
     DatabaseRestored,
+    RecoveryPartial,
     ServiceFailed,
     ServiceRecovered,
     ServiceRestarted,
@@ -163,3 +164,14 @@ async def test_a_person_may_run_a_loser(flow: FlowCell) -> None:
     await flow.dead_letters.replay(letter)
     (due,) = await flow.due(RESTORE, ALICE)
     assert isinstance(await flow.admit(due), Run)
+
+
+async def test_news_is_no_loser(flow: FlowCell) -> None:
+    """Who hears how it ended before runs, whatever it brings, and whoever has won."""
+    told = handler(RecoveryPartial, name="pager.react", brings=DatabaseRestored)
+    await flow.deploy(FIRST, PLAIN, told)
+    sent = await flow.publish(FAILED)
+    await flow.publish(RecoveryPartial(subject="db"), correlation_id=sent.correlation_id)
+    await flow.publish(WARMED, correlation_id=sent.correlation_id)
+    await flow.lease(await flow.read_one(FIRST))
+    assert isinstance(await flow.admit(await flow.read_one(told)), Run)

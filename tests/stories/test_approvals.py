@@ -167,8 +167,10 @@ async def test_nobody_answers_and_the_step_is_denied(settings: Settings, witness
     assert len(await witness.entries("approval.expired")) == 1
 
 
-async def test_nobody_answers_and_the_step_proceeds(settings: Settings, witness: Witness) -> None:
-    """Expired with ``proceed``: it runs, and the record says that nobody had agreed."""
+async def test_nobody_answers_and_the_step_proceeds(
+    settings: Settings, witness: Witness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Expired with ``proceed``: it runs, and record and log say that nobody had agreed."""
     desk = Desk(settings, Approval(("ana",), within="300ms", otherwise="proceed"))
     async with running(desk.service):
         receipt = await desk.service.publish(FAILED)
@@ -176,6 +178,8 @@ async def test_nobody_answers_and_the_step_proceeds(settings: Settings, witness:
     assert desk.ran == [receipt.correlation_id]
     assert rows(record, "expired", otherwise="proceed")
     assert not rows(record, "approved")
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "approval.expired" in line]
+    assert "otherwise=proceed" in said
 
 
 async def test_nobody_answers_and_people_are_told(settings: Settings, witness: Witness) -> None:

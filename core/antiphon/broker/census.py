@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from antiphon.broker.clock import read_ms
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
 from antiphon.broker.groups import Group, all_registered
@@ -80,8 +81,8 @@ class _Taker:
         commands: list[Command] = [("TIME",), ("ZRANGE", keys.workers, 0, -1, "WITHSCORES")]
         for _, key in places:
             commands += (("XINFO", "STREAM", key), ("XINFO", "GROUPS", key))
-        (seconds, micros), until, *replies = await self._errand.wire.round_trip(commands)
-        self._now_ms = int(seconds) * 1000 + int(micros) // 1000
+        time, until, *replies = await self._errand.wire.round_trip(commands)
+        self._now_ms = read_ms(time)
         self._answered_for = {
             name.decode(): int(ms) for name, ms in zip(until[::2], until[1::2], strict=True)
         }

@@ -14,6 +14,7 @@ import orjson
 from redis.asyncio import Redis
 
 from antiphon.broker.calls import event_keys
+from antiphon.broker.clock import now_ms
 from antiphon.broker.faults import ScriptFailed
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import said
@@ -88,8 +89,7 @@ class Chimes:
         except (ScriptFailed, LookupError, TypeError, ValueError) as error:
             what = name.decode("utf-8", "replace")
             self._log.warning("duty.failed", duty="timers", error=f"{what}: {error}")
-            seconds, _ = await self._client.time()
-            again_ms = (int(seconds) + _AGAIN_SECONDS) * 1000
+            again_ms = await now_ms(self._client) + _AGAIN_SECONDS * 1000
             await self._client.zadd(self._keys.timers, {name: again_ms}, xx=True)
             return False
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 
-from antiphon.broker.faults import SERVER_ERRORS
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call, script
@@ -126,23 +124,4 @@ class Circuits:
         if before != after:
             self._log.warning("breaker.changed", breaker=name, before=before, after=after)
         if after != "open":
-            await self._rouse(self._rouser.everyone("breaker", name))
-
-    async def rouse(self, delivery: str) -> None:
-        """Have a delivery looked at again that was held."""
-        await self._rouse(self._rouser.rouse(delivery))
-
-    async def rouse_recovery(self, correlation_id: str) -> None:
-        """Have everything looked at again that a recovery waits for."""
-        await self._rouse(self._rouser.recovery(correlation_id))
-
-    async def rouse_bringing(self, correlation_id: str, types: AbstractSet[str]) -> None:
-        """Have those steps of a recovery looked at again that bring these types alone."""
-        await self._rouse(self._rouser.bringing(correlation_id, types))
-
-    async def _rouse(self, rousing: Awaitable[int]) -> None:
-        try:
-            await rousing
-        except SERVER_ERRORS as error:
-            # Whoever is not roused looks again by itself, a little later.
-            self._log.info("delivery.not_roused", error=str(error))
+            await self._rouser.attempt(self._rouser.everyone("breaker", name))

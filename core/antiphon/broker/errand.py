@@ -51,11 +51,7 @@ class Errand:
     @property
     def rouser(self) -> Rouser:
         """Brings forward what guards hold."""
-        return Rouser(self.client, self.keys, self._now_ms)
-
-    async def _now_ms(self) -> int:
-        seconds, micros = await self.client.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+        return Rouser(self.client, self.keys)
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one round trip and return their replies as the server gave them.

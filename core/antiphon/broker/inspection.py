@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import orjson
 
+from antiphon.broker.clock import now_ms
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
 from antiphon.broker.guardrows import HeldDelivery, Indexed, moment, number, pause_of, texts
@@ -67,11 +68,10 @@ async def inspect(errand: Errand) -> GuardState:
 
 async def read_index(errand: Errand) -> tuple[int, list[Indexed]]:
     """Read the server's time, ms, and which guards have something to show."""
-    ((seconds, micros),) = await errand.ask([("TIME",)])
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
-    (members,) = await errand.ask([("ZRANGE", errand.keys.guards, now_ms, "+inf", "BYSCORE")])
+    at_ms = await now_ms(errand.client)
+    (members,) = await errand.ask([("ZRANGE", errand.keys.guards, at_ms, "+inf", "BYSCORE")])
     found = (Indexed.parse(member) for member in sorted(members))
-    return now_ms, [one for one in found if one is not None]
+    return at_ms, [one for one in found if one is not None]
 
 
 async def read_pauses(errand: Errand) -> tuple[Pause, ...]:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from antiphon.broker.clock import now_ms
 from antiphon.broker.faults import telling
 from antiphon.duration import milliseconds
 from antiphon.instants import instant
@@ -168,9 +169,7 @@ def _matches(summary: Summary, status: Status | None, oldest: datetime | None) -
 
 async def _ago(client: Redis, length: timedelta) -> datetime:
     """Reckon an instant in the past by the clock that made the scores."""
-    seconds, microseconds = await client.time()
-    now_ms = seconds * 1000 + microseconds // 1000
-    return instant(max(now_ms - milliseconds(length), 0))
+    return instant(max(await now_ms(client) - milliseconds(length), 0))
 
 
 def _ledger(rows: Iterable[tuple[bytes, Any]]) -> tuple[Entry, ...]:

@@ -18,6 +18,8 @@ class Run:
     """The consumer that held the delivery before and fell silent; empty otherwise."""
     branches: dict[str, bytes]
     """The events that completed the join, by branch."""
+    unapproved: str = ""
+    """The approval it runs without, because nobody gave it in time; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,12 @@ def admission(reply: list[Any]) -> tuple[Admission, tuple[Onset, ...]]:
     return _ADMISSIONS[number](*rest), ()
 
 
-def _run(token: bytes, attempt: bytes, failures: bytes, previous: bytes, *rest: bytes) -> Run:
+def _run(*reply: bytes) -> Run:
+    token, attempt, failures, previous, unapproved, *rest = reply
     pairs = zip(rest[::2], rest[1::2], strict=True)
     branches = {branch.decode(): event for branch, event in pairs}
-    return Run(int(token), int(attempt), int(failures), previous.decode(), branches)
+    held_before, without = previous.decode(), unapproved.decode()
+    return Run(int(token), int(attempt), int(failures), held_before, branches, without)
 
 
 def _on_hold(*reply: Any) -> OnHold:

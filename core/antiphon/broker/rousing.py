@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from antiphon.broker.clock import now_ms
+from antiphon.broker.faults import SERVER_ERRORS
 from antiphon.broker.groups import Group
 from antiphon.keys import Keys
+from antiphon.telemetry.logging import get_logger
 
 _PAGE = 500
 
@@ -17,10 +20,17 @@ _PAGE = 500
 class Rouser:
     """Brings forward the instants of held deliveries; a call that is lost costs only time."""
 
-    def __init__(self, client: Redis, keys: Keys, now_ms: Callable[[], Any]) -> None:
+    def __init__(self, client: Redis, keys: Keys) -> None:
         self._client = cast("Any", client)  # redis-py types replies as all they might ever be
         self._keys = keys
-        self._now_ms = now_ms
+        self._log = get_logger()
+
+    async def attempt(self, rousing: Awaitable[int]) -> None:
+        """Rouse if the server can be reached; whoever is not roused looks again by itself."""
+        try:
+            await rousing
+        except SERVER_ERRORS as error:
+            self._log.info("delivery.not_roused", error=str(error))
 
     async def everyone(self, guard: str, name: str) -> int:
         """Rouse all deliveries that a guard holds; returns how many."""
@@ -52,5 +62,5 @@ class Rouser:
     async def rouse(self, delivery: str) -> int:
         """Rouse one delivery; returns whether it was put off, 1 or 0."""
         member, _, group = delivery.rpartition("|")
-        due, now_ms = self._keys.due(group), await self._now_ms()
-        return int(await self._client.zadd(due, {member: now_ms}, xx=True, lt=True, ch=True))
+        due, at = self._keys.due(group), await now_ms(self._client)
+        return int(await self._client.zadd(due, {member: at}, xx=True, lt=True, ch=True))

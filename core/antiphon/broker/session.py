@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from antiphon.broker.calls import Calls
 from antiphon.broker.chimes import Chimes
 from antiphon.broker.claims import Claims
+from antiphon.broker.clock import now_ms
 from antiphon.broker.connection import connect
 from antiphon.broker.gather import Gatherer
 from antiphon.broker.incidents import Incidents
@@ -70,12 +71,11 @@ class Session:
     @property
     def rouser(self) -> Rouser:
         """Brings forward what guards hold."""
-        return Rouser(self.client, self.keys, self.now_ms)
+        return Rouser(self.client, self.keys)
 
     async def now_ms(self) -> int:
         """Return the server's time: every instant in a cell is of its clock."""
-        seconds, micros = await self.client.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+        return await now_ms(self.client)
 
     async def aclose(self) -> None:
         """Let go of every connection."""

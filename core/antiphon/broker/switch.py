@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from antiphon.broker.clock import now_ms
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
 from antiphon.broker.groups import all_registered
@@ -186,12 +187,11 @@ class Switch:
         freed = set[tuple[str, str, str]]()
         with telling("bringing forward what was held"):
             async for page in held_deliveries(self.errand):
-                ((seconds, micros),) = await self.errand.ask([("TIME",)])
-                now_ms = int(seconds) * 1000 + int(micros) // 1000
+                at_ms = await now_ms(self.errand.client)
                 members = defaultdict[str, list[str | int]](list)
                 for one in filter(chosen, page):
                     freed.add((one.label, one.entry_id, one.group))
-                    members[one.group] += (now_ms, f"{one.label}|{one.entry_id}")
+                    members[one.group] += (at_ms, f"{one.label}|{one.entry_id}")
                 commands: list[Command] = [
                     ("ZADD", self.errand.keys.due(group), "XX", "LT", *pairs)
                     for group, pairs in members.items()

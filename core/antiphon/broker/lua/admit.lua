@@ -8,7 +8,8 @@
 -- ARGV[1..15] record, delivery, incident   ARGV[16..17] idempotency key
 -- ARGV[18] branches a join needs, 0 without one   ARGV[19..22] the join   ARGV[23..25] the
 --   recovery's limits   ARGV[26] what the handler brings   ARGV[27...] the guards asked for
--- Returns {1, token, attempt, failures, previous consumer or '', branch, event, ...} to run,
+-- Returns {1, token, attempt, failures, previous consumer or '', approval that nobody gave or '',
+--   branch, event, ...} to run,
 --   {2} not ours, {3} recovery closed, {4, delivery that settled it, verdict} duplicate,
 --   {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict} joined,
 --   {7, guard, name, limit, value, due ms, 1 when the hold began now, 2 when an approval expired,
@@ -20,7 +21,7 @@
 local need = tonumber(ARGV[18])
 if not ours() then return {2} elseif need > 0 and unnamed(need) then return {13} end
 local function run(previous)
-  return {1, key.token, key.attempts, key.failures, previous,
+  return {1, key.token, key.attempts, key.failures, previous, asked.proceeds or '',
     unpack(need > 0 and redis.call('HGETALL', KEYS[28]) or {})}
 end
 if key.state == 'claimed' and key.owner == ARGV[16] then return run('') end

@@ -49,7 +49,10 @@ end
 
 function guards.approval.spend(k, a)
   if asked.state == 'used' then return end
-  if asked.state == 'pending' then expire(k, a, 'proceed') end
+  if asked.state == 'pending' then
+    expire(k, a, 'proceed')
+    asked.proceeds = ARGV[a]
+  end
   redis.call('HSET', KEYS[k], 'state', 'used', 'at', now)
   redis.call('PEXPIRE', KEYS[k], ARGV[2])
   redis.call('ZREM', KEYS[k + 1], ARGV[a])
