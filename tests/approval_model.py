@@ -21,6 +21,8 @@ class ApprovalModel:
     answered: set[str] = field(default_factory=set)
     over: bool | None = False
     """Whether its time is over; None when it has all the time there is."""
+    unanswered: bool = False
+    """Whether the delivery was let through now, since nobody had answered."""
 
     @classmethod
     def of(cls, approval: Approval) -> ApprovalModel:
@@ -38,8 +40,10 @@ class ApprovalModel:
 
     def look(self) -> str:
         """A worker looks at the delivery: it ``runs``, is ``given up``, or ``waits``."""
+        self.unanswered = False
         if self.ended and self.otherwise != "escalate" and self.state == "pending":
-            self.state = "granted" if self.otherwise == "proceed" else "denied"
+            self.unanswered = self.otherwise == "proceed"
+            self.state = "granted" if self.unanswered else "denied"
         if self.state in {"granted", "used"}:
             self.state = "used"
             return "runs"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from antiphon.broker.asks import approval_id
 from antiphon.broker.replies import (
     Admission,
     Arrived,
@@ -74,6 +75,8 @@ class FlowModel(Model):
             if not isinstance(reply, Run) and name in self.approvals:
                 asked = self.approvals[name]
                 asked.state = "over" if asked.state == "pending" else asked.state
+        if isinstance(reply, Run) and name in self.approvals and self.approvals[name].unanswered:
+            return replace(reply, unapproved=approval_id(d))
         return reply
 
     def _branches(self, d: Delivery) -> dict[str, bytes]:
