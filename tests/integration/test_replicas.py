@@ -59,6 +59,7 @@ async def test_twenty_replicas_keep_one_rate(settings: Settings, witness: Witnes
     """In no window do twenty replicas start more than the limit, and nothing is lost by waiting."""
     limit, window_ms, recoveries = 10, 400, 60
     settings = changed(settings, storm="1000/1m")
+    used: dict[bytes, float] = {}
 
     def replica() -> Service:
         service = Service("orders", settings=settings)
@@ -68,21 +69,30 @@ async def test_twenty_replicas_keep_one_rate(settings: Settings, witness: Witnes
 
         return service
 
+    async def read_the_log() -> None:
+        # A ledger row is stamped when it is written, which on a busy machine is not the instant
+        # that the script went by; the log of the rate holds that one, for a window.
+        key = witness.keys.guard("rate", "handler:orders.restore")
+        while True:
+            used.update(await witness.client.zrange(key, 0, -1, withscores=True))
+            await asyncio.sleep(window_ms / 10_000)
+
     async with AsyncExitStack() as replicas, Publisher(settings) as publisher:
         for _ in range(20):
             await replicas.enter_async_context(running(replica()))
+        reading = asyncio.create_task(read_the_log())
         receipts = await asyncio.gather(
             *(publisher.publish(ServiceFailed(subject=f"s{n}")) for n in range(recoveries))
         )
-        starts = sorted(
-            [
-                round(row.at.timestamp() * 1000)
-                for receipt in receipts
-                for row in (await witness.closed(receipt.correlation_id)).ledger
-                if row.kind == "started"
-            ]
-        )
+        starts = [
+            row
+            for receipt in receipts
+            for row in (await witness.closed(receipt.correlation_id)).ledger
+            if row.kind == "started"
+        ]
+        reading.cancel()
     assert len(starts) == recoveries, "every delivery ran once, and none spent a retry on waiting"
-    # A row is stamped when it is written, up to a millisecond after the script looked at the clock.
-    for first, later in zip(starts, starts[limit:], strict=False):
-        assert later - first >= window_ms - 1, "more than the limit in one window"
+    assert len(used) == recoveries, "every start was counted, and seen to be"
+    instants = sorted(used.values())
+    for first, later in zip(instants, instants[limit:], strict=False):
+        assert later - first >= window_ms, "more than the limit in one window"
