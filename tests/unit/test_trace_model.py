@@ -399,6 +399,17 @@ def test_a_trace_as_json_has_stable_keys() -> None:
             "working_ms": 2000,
             "waiting_ms": 1000,
         },
+        "idle": [
+            {
+                "step": step_id,
+                "since": f"{at}0.000Z",
+                "until": f"{at}1.000Z",
+                "duration_ms": 1000,
+                "why": "no worker took it up",
+            }
+        ],
+        "lost_ms": 1000,
+        "parallel": [],
         "events": [
             {
                 "id": "event-00001",
@@ -454,6 +465,7 @@ def test_a_trace_as_json_has_stable_keys() -> None:
                     }
                 ],
                 "holds": [],
+                "key_waits": [],
                 "suppression": None,
                 "undo_of": None,
                 "won": None,

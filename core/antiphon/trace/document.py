@@ -6,7 +6,7 @@ Keys are only ever added. A value that is not known is null, never left out.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from antiphon.instants import iso
 from antiphon.trace import flow_document
@@ -20,6 +20,9 @@ from antiphon.trace.decisions import (
     Suppression,
 )
 from antiphon.trace.parts import Attempt, CriticalPath, Outstanding, Step, TracedEvent
+
+if TYPE_CHECKING:
+    from antiphon.trace.slack import Idle, Parallel
 
 
 def milliseconds(length: timedelta | None) -> int | None:
@@ -66,6 +69,9 @@ def step(it: Step, as_of: datetime) -> dict[str, Any]:
         },
         "attempts": [_attempt(a) for a in it.attempts],
         "holds": [_hold(h) for h in it.holds],
+        "key_waits": [
+            {"of": w.of or None, "since": iso(w.since), "until": iso(w.until)} for w in it.key_waits
+        ],
         "suppression": _suppression(it.suppression),
         "undo_of": it.undo_of or None,
         "won": flow_document.win(it.won),
@@ -138,6 +144,26 @@ def path(it: CriticalPath) -> dict[str, Any]:
         "duration_ms": milliseconds(it.duration),
         "working_ms": milliseconds(it.working),
         "waiting_ms": milliseconds(it.waiting),
+    }
+
+
+def idle(it: Idle) -> dict[str, Any]:
+    """Describe a wait that nothing required."""
+    return {
+        "step": it.step.id,
+        "since": iso(it.since),
+        "until": iso(it.until),
+        "duration_ms": milliseconds(it.length),
+        "why": it.why,
+    }
+
+
+def parallel(it: Parallel) -> dict[str, Any]:
+    """Describe two steps that could perhaps run side by side."""
+    return {
+        "first": it.first.id,
+        "second": it.second.id,
+        "saves_ms": milliseconds(it.saves),
     }
 
 

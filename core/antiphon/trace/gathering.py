@@ -18,6 +18,7 @@ from antiphon.trace.parts import (
     INBOX,
     Attempt,
     AttemptOutcome,
+    KeyWait,
     Progress,
     Step,
     StepOutcome,
@@ -109,6 +110,7 @@ class Gathering:
     _settlement: Entry | None = None
     _wait: Entry | None = None
     _held: list[Entry] = field(default_factory=list)
+    _keyed: list[Entry] = field(default_factory=list)
     _progress: Entry | None = None
 
     def add(self, row: Entry) -> None:
@@ -122,6 +124,7 @@ class Gathering:
                 pass  # a lost group was made again and read what it had settled itself
             case Kind.WAITING:
                 self._wait = row
+                self._keyed.append(row)
             case Kind.HELD:
                 self._wait = row
                 self._held.append(row)
@@ -155,6 +158,7 @@ class Gathering:
             outcome=outcome,
             attempts=attempts,
             holds=tuple(self._holds(outcome)),
+            key_waits=tuple(self._key_waits(outcome)),
             suppression=(
                 Suppression.of(about) if about and outcome == StepOutcome.SUPPRESSED else None
             ),
@@ -228,6 +232,18 @@ class Gathering:
                 # Clocks may disagree: what is over ended at once when nothing seems to follow.
                 until=None if going_on else min(later, default=row.at),
             )
+
+    def _key_waits(self, outcome: StepOutcome) -> Iterator[KeyWait]:
+        """Tell when each wait for the key ended: with whatever the delivery came to next."""
+        if not self._keyed:
+            return
+        ends = [attempt.start for attempt in self._tries]
+        ends += [row.at for row in (*self._held, *self._keyed)]
+        ends += [self._settlement.at] if self._settlement is not None else []
+        for position, row in enumerate(self._keyed, 1):
+            going_on = position == len(self._keyed) and outcome == StepOutcome.WAITING
+            over = min((at for at in ends if at > row.at), default=row.at)
+            yield KeyWait(of=row.text("of"), since=row.at, until=None if going_on else over)
 
     def _standing(
         self, attempts: tuple[Attempt, ...]

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from antiphon.instants import EPOCH, iso
 from antiphon.ledger import Entry
 from antiphon.summary import Summary
-from antiphon.trace import document, flow_document, gaps, waiting
+from antiphon.trace import document, flow_document, gaps, slack, waiting
 from antiphon.trace.approvals import Approval
 from antiphon.trace.conclusion import conclude
 from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
@@ -234,6 +234,7 @@ class Trace:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace for JSON: stable keys, ISO instants, durations in milliseconds."""
+        idle = slack.idle(self)
         return {
             **self.summary.to_dict(),
             "source": self.source,
@@ -242,6 +243,9 @@ class Trace:
             "duration_ms": document.milliseconds(self.duration),
             "sum_of_steps_ms": document.milliseconds(self.sum_of_steps),
             "critical_path": document.path(self.critical_path),
+            "idle": [document.idle(it) for it in idle],
+            "lost_ms": document.milliseconds(slack.lost(self, idle)),
+            "parallel": [document.parallel(it) for it in slack.parallel(self)],
             "relapse": document.relapse(self.relapse),
             "halt": document.halt(self.halt),
             "escalations": [document.escalation(told) for told in self.escalations],

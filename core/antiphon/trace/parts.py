@@ -142,6 +142,18 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyWait:
+    """A time during which another delivery held the idempotency key."""
+
+    of: str
+    """The delivery that held it, as `type|entry|group`."""
+
+    since: datetime
+    until: datetime | None
+    """When the delivery came to something else; None while it waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One delivery: one event for one handler."""
 
@@ -159,6 +171,9 @@ class Step:
     attempts: tuple[Attempt, ...]
     holds: tuple[Hold, ...]
     """When guards did not let it run, the earliest first; the last goes on while it is held."""
+
+    key_waits: tuple[KeyWait, ...]
+    """When another delivery held its idempotency key, the earliest first."""
 
     suppression: Suppression | None
     """What ended it before it could run; None unless suppressed."""
