@@ -9,11 +9,13 @@ from typing import Any, Literal, cast
 import orjson
 
 from antiphon.broker.errand import Errand
+from antiphon.broker.faults import telling
 from antiphon.broker.scripts import Call, script
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.instants import instant, iso
 from antiphon.telemetry.logging import get_logger
+from antiphon.trace.words import plain
 from antiphon_events import ApprovalDenied, ApprovalGranted
 
 State = Literal["pending", "granted", "denied"]
@@ -59,6 +61,19 @@ class Answer:
     quorum: int
     ask: Ask
 
+    def said(self, by: str) -> str:
+        """Say to whoever answered what came of it."""
+        what = f"{self.ask.step} about {self.ask.subject}"
+        match self.state:
+            case "granted":
+                words = f"Approved by {by}: {what} runs."
+            case "denied":
+                words = f"Denied by {by}: {what} does not run."
+            case _:
+                count = f"{self.votes} of {self.quorum}"
+                words = f"Approved by {by}: {count} have agreed, and {what} waits for the others."
+        return plain(words)
+
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
@@ -73,12 +88,15 @@ class Approvals:
 
     async def waiting(self) -> tuple[Ask, ...]:
         """Everything that waits for an answer, the longest waiting first."""
-        client = cast("Any", self.errand.client)
-        ids = [raw.decode() for raw in await client.zrange(self.errand.keys.approvals, 0, -1)]
-        rows = await self.errand.ask([("HGETALL", self.errand.keys.approval(i)) for i in ids])
-        held = await client.hkeys(self.errand.keys.held)
+        keys = self.errand.keys
+        with telling("reading the requests for approval"):
+            raw, held = await self.errand.ask(
+                [("ZRANGE", keys.approvals, 0, -1), ("HKEYS", keys.held)]
+            )
+            ids = [one.decode() for one in raw]
+            rows = await self.errand.ask([("HGETALL", keys.approval(i)) for i in ids])
         asks = (_ask(i, _texts(row)) for i, row in zip(ids, rows, strict=True) if row)
-        waiting = frozenset(raw.decode() for raw in held)
+        waiting = frozenset(one.decode() for one in held)
         return tuple(ask for ask in asks if ask is not None and ask.delivery in waiting)
 
     async def answer(self, approval_id: str, *, by: str, grant: bool, reason: str) -> Answer:
@@ -90,7 +108,8 @@ class Approvals:
         """
         keys, settings = self.errand.keys, self.errand.settings
         client = cast("Any", self.errand.client)
-        row = _texts(await client.hgetall(keys.approval(approval_id)))
+        with telling(f"reading the approval {approval_id}"):
+            row = _texts(await client.hgetall(keys.approval(approval_id)))
         ask = _ask(approval_id, row)
         if ask is None:
             raise AntiphonError(

@@ -12,6 +12,7 @@ from antiphon.broker.scripts import Call, script
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
+from antiphon.trace.words import plain
 
 _CANCELLED, _BEFORE, _TO_COME = 1, 4, 5
 """What `cancel.lua` says of a recovery that was cancelled now, that was cancelled before, or that
@@ -30,6 +31,20 @@ class Cancelled:
     """Its verdict when it is over already; empty while something still runs or is undone."""
     repeated: bool
     """Whether it had been cancelled before; then only what was left of that was done now."""
+
+    def said(self, by: str) -> str:
+        """Say to whoever cancelled what came of it."""
+        if self.repeated:
+            return "It had been cancelled already"
+        parts = [f"Cancelled by {by}"]
+        if self.children:
+            more = f"{self.children} children too"
+            parts.append("1 child with it" if self.children == 1 else more)
+        if self.dropped:
+            waits = "1 thing is" if self.dropped == 1 else f"{self.dropped} things are"
+            parts.append(f"{waits} not waited for any more")
+        goes_on = "what runs ends first, then what was done is undone"
+        return plain(f"{', '.join(parts)}: {'it is over' if self.verdict else goes_on}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from antiphon.broker.auditing import AUDIT_LENGTH
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import ScriptFailed, group_lost, telling
 from antiphon.broker.reading import read_ledger
@@ -39,9 +40,9 @@ class DeadLetters:
         found = await self._forward(letter_id, letter_id)
         return found[0] if found else None
 
-    async def newest_first(self, choice: Choice) -> AsyncIterator[DeadLetter]:
-        """Look through them from the one that died last."""
-        start = "+"
+    async def newest_first(self, choice: Choice, before: str = "") -> AsyncIterator[DeadLetter]:
+        """Look through them from the one that died last, or from the one before a given id."""
+        start = f"({before}" if before else "+"
         while page := await self._backward(start):
             for letter in page:
                 if letter in choice:
@@ -62,10 +63,11 @@ class DeadLetters:
                     yield letter
             start = f"({page[-1].id}"
 
-    async def replay(self, letter: DeadLetter) -> str:
+    async def replay(self, letter: DeadLetter, *, by: str = "", reason: str = "") -> str:
         """Deliver a letter again, to its group alone; its recovery is open until that is settled.
 
-        Returns its entry id in the group's inbox. Repeating it changes nothing.
+        Returns its entry id in the group's inbox. Repeating it changes nothing. Who did it is in
+        the audit, if it is somebody.
 
         Raises:
             NotReplayable: its content was lost, its group is not registered any more, or somebody
@@ -83,6 +85,7 @@ class DeadLetters:
                 keys.inbox(letter.group),
                 keys.groups,
                 keys.due(letter.group),
+                keys.audit,
             ),
             (
                 letter.correlation_id,
@@ -92,6 +95,8 @@ class DeadLetters:
                 letter.type,
                 letter.subject,
                 letter.event,
+                by,
+                reason,
                 *completions,
             ),
         )
@@ -117,12 +122,22 @@ class DeadLetters:
                 f"({error}). Run the service that has this handler, which makes it again"
             ) from error
 
-    async def drop(self, ids: Sequence[str]) -> int:
-        """Throw letters away for good; returns how many were still there."""
+    async def drop(self, ids: Sequence[str], *, by: str = "", reason: str = "") -> int:
+        """Throw letters away for good; returns how many were still there.
+
+        Who did it is in the audit, if it is somebody.
+        """
         if not ids:
             return 0
+        keys = self.errand.keys
+        deed = {"action": "drop", "what": " ".join(ids), "by": by, "reason": reason}
         with telling("dropping dead letters"):
-            return int(await self.errand.client.xdel(self.errand.keys.dead, *ids))
+            async with self.errand.client.pipeline(transaction=True) as pipe:
+                pipe.xdel(keys.dead, *ids)
+                if by:
+                    pipe.xadd(keys.audit, cast("Any", deed), maxlen=AUDIT_LENGTH)
+                dropped, *_ = await pipe.execute()
+        return int(dropped)
 
     async def _replayed_before(self, letter: DeadLetter) -> str:
         """Tell a replay whose answer was lost on the way from a letter that is gone."""

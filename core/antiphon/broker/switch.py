@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from antiphon.broker.auditing import AUDIT_LENGTH
 from antiphon.broker.clock import now_ms
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
@@ -23,7 +24,6 @@ from antiphon.guards.scope import Scope
 from antiphon.guards.state import RELAPSE_GUARD, Pause, holds
 from antiphon.trace.words import plain
 
-_AUDIT_LENGTH = 10_000
 _NEWEST = 1000
 """Recoveries of a subject that are looked at."""
 
@@ -132,7 +132,7 @@ class Switch:
                         "by": self.by,
                         "reason": self.reason,
                     },
-                    maxlen=_AUDIT_LENGTH,
+                    maxlen=AUDIT_LENGTH,
                 )
                 await pipe.execute()
         return await self._free(lambda held: (held.guard, held.name) == (kind, name))

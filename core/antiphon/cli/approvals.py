@@ -83,7 +83,7 @@ def _answer(
         known = {"state": answer.state, "votes": answer.votes, "quorum": answer.quorum}
         print_json({"approval": approval_id, **known, "by": by, "about": _described(answer.ask)})
     else:
-        typer.echo(_said(answer, by))
+        typer.echo(answer.said(by))
 
 
 async def _waiting(settings: Settings) -> Sequence[Ask]:
@@ -102,22 +102,6 @@ async def _answered(
 
     async with Errand.begin(settings) as errand:
         return await Approvals(errand).answer(approval_id, by=by, grant=grant, reason=reason)
-
-
-def _said(answer: Answer, by: str) -> str:
-    """Say what an answer came to."""
-    from antiphon.trace.words import plain  # noqa: PLC0415  as above
-
-    what = f"{answer.ask.step} about {answer.ask.subject}"
-    match answer.state:
-        case "granted":
-            words = f"Approved by {by}: {what} runs."
-        case "denied":
-            words = f"Denied by {by}: {what} does not run."
-        case _:
-            count = f"{answer.votes} of {answer.quorum}"
-            words = f"Approved by {by}: {count} have agreed, and {what} waits for the others."
-    return plain(words)
 
 
 def _draw(found: Sequence[Ask]) -> None:

@@ -52,7 +52,13 @@ def cancel(
             }
         )
     else:
-        typer.echo(_said(ended, correlation_id, by))
+        import shlex  # noqa: PLC0415  as above
+
+        from antiphon.trace.words import plain  # noqa: PLC0415
+
+        trace = f"antiphon trace {shlex.quote(correlation_id)}"
+        then = ": " if ended.repeated else "\n→ "
+        typer.echo(ended.said(by) + then + plain(trace))
 
 
 async def _cancel(settings: Settings, correlation_id: str, by: str, reason: str) -> Cancelled:
@@ -61,22 +67,3 @@ async def _cancel(settings: Settings, correlation_id: str, by: str, reason: str)
 
     async with Errand.begin(settings) as errand:
         return await Cancelling(errand).cancel(correlation_id, by=by, reason=reason)
-
-
-def _said(ended: Cancelled, correlation_id: str, by: str) -> str:
-    """Say what was cancelled, and how to see the rest of it."""
-    import shlex  # noqa: PLC0415  as above
-
-    from antiphon.trace.words import plain  # noqa: PLC0415
-
-    trace = f"antiphon trace {shlex.quote(correlation_id)}"
-    if ended.repeated:
-        return plain(f"It had been cancelled already: {trace}")
-    parts = [f"Cancelled by {by}"]
-    if ended.children:
-        parts.append("1 child with it" if ended.children == 1 else f"{ended.children} children too")
-    if ended.dropped:
-        waits = "1 thing is" if ended.dropped == 1 else f"{ended.dropped} things are"
-        parts.append(f"{waits} not waited for any more")
-    rest = "it is over" if ended.verdict else "what runs ends first, then what was done is undone"
-    return plain(f"{', '.join(parts)}: {rest}.") + f"\n→ {plain(trace)}"

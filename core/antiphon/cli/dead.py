@@ -12,6 +12,7 @@ import typer
 
 from antiphon.cli.options import CellOption, JsonOption, UrlOption, YesOption, settings_from
 from antiphon.cli.output import print_json
+from antiphon.cli.who import AsOption, who
 from antiphon.errors import AntiphonError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ CorrelationOption = Annotated[
     str | None, typer.Option(metavar="ID", help="Only those of this recovery.")
 ]
 IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which ones.")]
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever wonders.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them, or all that match.")]
 
 _ID = re.compile(r"[0-9]+-[0-9]+")
@@ -93,6 +95,8 @@ def replay(
     group: GroupOption = None,
     subject: SubjectOption = None,
     correlation_id: CorrelationOption = None,
+    as_: AsOption = None,
+    reason: ReasonOption = "",
     json: JsonOption = False,
     url: UrlOption = None,
     cell: CellOption = None,
@@ -103,7 +107,8 @@ def replay(
     new verdict. Ends with status 1 when a letter could not be delivered again.
     """
     wanted = _wanted(ids, _choice(group, subject, correlation_id), all_=all_)
-    told = asyncio.run(_replay(settings_from(url, cell), wanted, quiet=json))
+    by = who(as_)
+    told = asyncio.run(_replay(settings_from(url, cell), wanted, by, reason, quiet=json))
     if json:
         print_json(told)
     elif not told:
@@ -120,6 +125,8 @@ def drop(
     group: GroupOption = None,
     subject: SubjectOption = None,
     correlation_id: CorrelationOption = None,
+    as_: AsOption = None,
+    reason: ReasonOption = "",
     yes: YesOption = False,
     json: JsonOption = False,
     url: UrlOption = None,
@@ -133,7 +140,7 @@ def drop(
     found = [letter.id for letter in asyncio.run(_collected(settings, wanted))]
     if found and not yes:
         typer.confirm(f"Throw {counted(len(found))} away for good?", abort=True, err=True)
-    dropped = asyncio.run(_drop(settings, found))
+    dropped = asyncio.run(_drop(settings, found, who(as_), reason))
     if json:
         print_json({"dropped": dropped})
     else:
@@ -202,7 +209,7 @@ async def _found(letters: DeadLetters, letter_id: str) -> DeadLetter:
 
 
 async def _replay(
-    settings: Settings, wanted: list[str] | Choice, *, quiet: bool
+    settings: Settings, wanted: list[str] | Choice, by: str, reason: str, *, quiet: bool
 ) -> list[dict[str, Any]]:
     from antiphon.broker.deadletters import NotReplayable  # noqa: PLC0415  as above
     from antiphon.cli.letter import replayed, trace_command  # noqa: PLC0415
@@ -212,7 +219,7 @@ async def _replay(
         async for letter in _each(letters, wanted):
             entry, refused = None, None
             try:
-                entry = await letters.replay(letter)
+                entry = await letters.replay(letter, by=by, reason=reason)
             except NotReplayable as error:
                 refused = str(error)
                 typer.echo(f"antiphon: {refused}", err=True)
@@ -231,6 +238,6 @@ async def _replay(
     return told
 
 
-async def _drop(settings: Settings, ids: list[str]) -> int:
+async def _drop(settings: Settings, ids: list[str], by: str, reason: str) -> int:
     async with _opened(settings) as letters:
-        return await letters.drop(ids)
+        return await letters.drop(ids, by=by, reason=reason)

@@ -3,15 +3,17 @@
 -- include clock, record
 -- KEYS[1..15] record   KEYS[16] dead letters   stream   KEYS[17] inbox of the group   stream
 -- KEYS[18] groups     hash, group -> description   KEYS[19] due zset of the group
+-- KEYS[20] audit   stream
 -- ARGV[1..2] record   ARGV[3] dead letter id  ARGV[4] group   ARGV[5] type   ARGV[6] subject
--- ARGV[7] event id    ARGV[8...] attributes the entry left out, or that could not be read, as the
---   record has them: name and value
+-- ARGV[7] event id    ARGV[8] who, or '' when nobody is to be named   ARGV[9] why
+-- ARGV[10...] attributes the entry left out, or that could not be read, as the record has them:
+--   name and value
 -- Returns {1, entry id in the inbox}, {2} when there is no such dead letter,
 --   {3} when the group is not registered.
 local letter = redis.call('XRANGE', KEYS[16], ARGV[3], ARGV[3])[1]
 if not letter then return {2} end
 if redis.call('HEXISTS', KEYS[18], ARGV[4]) == 0 then return {3} end
-local fields, given, label, undoes = {unpack(ARGV, 8)}, {}
+local fields, given, label, undoes = {unpack(ARGV, 10)}, {}
 for i = 1, #fields, 2 do given[fields[i]] = true end
 for i = 1, #letter[2], 2 do
   if letter[2][i] == 'deadlabel' then label = letter[2][i + 1] end
@@ -25,10 +27,13 @@ for i = 1, #letter[2], 2 do
     fields[#fields + 1], fields[#fields + 2] = name, letter[2][i + 1]
   end
 end
+local audited = ARGV[8] ~= '' and redis.call('XADD', KEYS[20], 'MAXLEN', '~', 10000, '*',
+  'action', 'replay', 'what', ARGV[3], 'by', ARGV[8], 'reason', ARGV[9])
 local entry = redis.call('XADD', KEYS[17], '*', 'recorded', '1', unpack(fields))
 local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[4], 'replay', 'STREAMS', KEYS[17], '>')
 if read.err then -- nothing else is written yet
   redis.call('XDEL', KEYS[17], entry)
+  if audited then redis.call('XDEL', KEYS[20], audited) end
   return read
 end
 redis.call('ZADD', KEYS[19], now, 'inbox|' .. entry)
