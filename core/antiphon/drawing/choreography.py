@@ -1,0 +1,121 @@
+"""The map of a choreography: handlers and events in lanes, one for each service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from antiphon.choreography.choreography import Choreography
+from antiphon.choreography.sketch import Node, Sketch
+from antiphon.drawing.boxes import Arrow, Card, Painter
+from antiphon.drawing.layers import lay_out
+from antiphon.drawing.svg import CELL, drawing, element, fit, text
+
+_WIDEST = 4
+_BETWEEN = 46.0
+_MARGIN = 16.0
+_HEAD = 64.0
+_FOOT = 34.0
+_LEAST_WIDTH = 560.0
+_OUTSIDE = "outside"
+_SHAPES = {
+    "failure": "round",
+    "completion": "round",
+    "lifecycle": "round",
+    "join": "hexagon",
+    "approval": "slant",
+    "undo": "note",
+}
+_LOOKS = {"failure": "bad", "handler": "live", "approval": "warn", "undo": "undo"}
+_WORDS = {"failure": "failure", "lifecycle": "from Antiphon"}
+_LEGEND = (
+    "square: handler; round: event; hexagon: join; slanted: approval; "
+    "dotted: depends on the subject; thick: a step was given up"
+)
+
+
+def choreography(found: Choreography, *, styled: bool = True) -> str:
+    """Draw what services do together, as SVG.
+
+    Args:
+        found: Their handlers and goals.
+        styled: Whether to put the stylesheet in; a page may have `STYLE` in its head instead.
+    """
+    sketch = Sketch.of(found)
+    lanes = _lanes(found, sketch)
+    used = [name for name in (_OUTSIDE, *found.services) if name in lanes.values()]
+    cards = [_card(node, used.index(lanes[node.id])) for node in sketch.nodes]
+    arrows = [
+        Arrow(start=line.start, end=line.end, look=line.look, label=line.label)
+        for line in sketch.lines
+    ]
+    layout = lay_out(
+        [card.box() for card in cards],
+        [arrow.link for arrow in arrows],
+        widest=_WIDEST * max(len(used), 1),
+        between=_BETWEEN,
+    )
+    width = max(layout.width + 2 * _MARGIN, _LEAST_WIDTH)
+    height = _HEAD + layout.height + _FOOT
+    painter = Painter(layout, _MARGIN, _HEAD)
+    joins = sum(part.needed is not None for part in found.parts)
+    said = (
+        f"{len(found.services)} services, {len(found.parts)} handlers, {joins} joins, "
+        f"{len(found.facts)} events"
+    )
+    most = int((width - 2 * _MARGIN) / CELL)
+    return drawing(
+        "Choreography of " + (", ".join(found.services) or "no service"),
+        f"{said}. {_LEGEND}",
+        (width, height),
+        [
+            *_bands(used, layout.lanes, height),
+            *painter.arrows(arrows),
+            *painter.cards(cards),
+            text(fit(said, most), _MARGIN, 22, "dim"),
+            text(fit(_LEGEND, int(most * 1.14)), _MARGIN, height - 10, "dim small"),
+        ],
+        look="graph",
+        styled=styled,
+    )
+
+
+def _bands(
+    names: Sequence[str], lanes: Sequence[tuple[float, float]], height: float
+) -> Iterator[str]:
+    """Draw what is behind the lanes, and their names."""
+    for name, (left, right) in zip(names, lanes, strict=True):
+        yield element(
+            "rect",
+            class_="lane",
+            x=_MARGIN + left + 2,
+            y=34,
+            width=right - left - 4,
+            height=height - 34 - _FOOT + 10,
+            rx=6,
+        )
+        most = int((right - left - 8) / CELL)
+        yield text(fit(name, most), _MARGIN + (left + right) / 2, 52, "strong dim", "middle")
+
+
+def _lanes(found: Choreography, sketch: Sketch) -> dict[str, str]:
+    """Say in whose lane each node stands: an event with the service that publishes it first."""
+    events = {f"e{number}": fact for number, fact in enumerate(found.facts)}
+    lanes = {}
+    for node in sketch.nodes:
+        if fact := events.get(node.id):
+            publishers = found.publishers(fact.type)
+            lanes[node.id] = publishers[0].service if publishers else _OUTSIDE
+        else:
+            lanes[node.id] = found.parts[int(node.id[1:])].service
+    return lanes
+
+
+def _card(node: Node, lane: int) -> Card:
+    word = [_WORDS[node.look]] if node.look in _WORDS else []
+    return Card(
+        id=node.id,
+        lines=(node.label[0], *word, *node.label[1:]),
+        look=_LOOKS.get(node.look, ""),
+        shape=_SHAPES.get(node.look, "box"),
+        lane=lane,
+    )

@@ -1,0 +1,208 @@
+"""The waterfall: every part of a recovery in a row of its own, and when it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from antiphon.drawing.bars import Bar, bars, left_out
+from antiphon.drawing.choice import telling
+from antiphon.drawing.legend import legend
+from antiphon.drawing.marks import ROW, draw_bar, guides, scale
+from antiphon.drawing.svg import CELL, SMALL_CELL, cells, drawing, element, fit, text, title
+from antiphon.drawing.timeline import Timeline
+from antiphon.trace.glyphs import UNICODE
+from antiphon.trace.model import Trace
+from antiphon.trace.notes import Notes
+from antiphon.trace.parts import Step, TracedEvent
+from antiphon.trace.rows import name, workers
+from antiphon.trace.tree import Branch, Node, branches
+from antiphon.trace.words import clock, spell
+
+WIDTH = 980.0
+_MARGIN = 12.0
+_LABEL = 300.0
+_CELLS = 150.0
+_BEGIN = _MARGIN + _LABEL + 12
+_END = WIDTH - _MARGIN - _CELLS
+_HEAD = 84.0
+_NOTE = 15.0
+_MOST_NOTES = 3
+_MOST_STEPS = 250
+_STAR = "★"
+_OUTCOMES = {"completed": "done"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    branch: Branch
+    bars: tuple[Bar, ...]
+    notes: tuple[str, ...]
+    critical: bool
+
+    @property
+    def node(self) -> Node:
+        return self.branch.node
+
+    @property
+    def height(self) -> float:
+        return ROW + _NOTE * len(self.notes)
+
+
+def waterfall(trace: Trace, *, styled: bool = True) -> str:
+    """Draw what happened when, as SVG.
+
+    Of a recovery with more than 250 steps it draws those that tell most, and says how many it
+    leaves out. Long times in which nothing happened are cut short, which is marked.
+
+    Args:
+        trace: The recovery.
+        styled: Whether to put the stylesheet in; a page may have `STYLE` in its head instead.
+    """
+    chosen = telling(trace, _MOST_STEPS)
+    rows = _rows(trace, chosen)
+    line = _timeline(trace)
+    missing = _missing(trace, rows)
+    height = _HEAD + sum(row.height for row in rows) + (ROW if missing else 0)
+    name_ = f"Waterfall of recovery {trace.correlation_id}"
+    said = [f"{trace.root_type} about {trace.subject}, {trace.verdict or trace.status}"]
+    said += [f"{len(trace.steps)} steps in {spell(trace.duration)}", missing]
+    feet = list(legend(_MARGIN, height + 22, WIDTH - _MARGIN, cut=bool(line.cuts)))
+    total = height + 22 + 18 * len(feet)
+    return drawing(
+        name_,
+        "; ".join(filter(None, said)),
+        (WIDTH, total),
+        [
+            *_header(trace),
+            *scale(line, _HEAD - 34, height),
+            *_draw(rows, line, trace),
+            *([text(missing, _MARGIN, height - 8, "dim small")] if missing else []),
+            *feet,
+        ],
+        look="timed",
+        styled=styled,
+    )
+
+
+def _rows(trace: Trace, chosen: frozenset[str]) -> list[_Row]:
+    critical = {step.id for step in trace.critical_path.steps}
+    events = {event.id: event.time for event in trace.events}
+    notes = Notes(trace, workers(trace))
+    tree = list(branches(trace, UNICODE))
+    kept = [b for b in tree if not isinstance(b.node, Step) or b.node.id in chosen]
+    if len(chosen) < len(trace.steps):
+        kept = _with_causes(trace, kept, chosen)
+    return [
+        _Row(
+            branch,
+            bars(branch.node, trace, _ready(branch.node, events)),
+            tuple(_notes(branch.node, notes)),
+            branch.node.id in critical,
+        )
+        for branch in kept
+    ]
+
+
+def _with_causes(trace: Trace, tree: Sequence[Branch], chosen: frozenset[str]) -> list[Branch]:
+    """Leave out events that led to no step that is drawn, and came of none."""
+    drawn = [step for step in trace.steps if step.id in chosen]
+    events = {step.event_id for step in drawn} | {event.id for event in trace.events[:1]}
+    return [b for b in tree if not isinstance(b.node, TracedEvent) or b.node.id in events]
+
+
+def _ready(node: Node, events: Mapping[str, datetime]) -> datetime | None:
+    if isinstance(node, Step) and not node.replay_of:
+        return events.get(node.event_id)
+    return None
+
+
+def _timeline(trace: Trace) -> Timeline:
+    ends = [a.end for step in trace.steps for a in step.attempts if a.end]
+    ended = max([trace.closed or trace.as_of, *ends])
+    busy = [(event.time, event.time) for event in trace.events]
+    for step in trace.steps:
+        busy += ((a.start, max(a.end or trace.as_of, a.start)) for a in step.attempts)
+        busy += ((moment, moment) for hold in step.holds for moment in (hold.since,))
+    return Timeline.of(trace.opened, ended, busy, _BEGIN, _END)
+
+
+def _missing(trace: Trace, rows: Sequence[_Row]) -> str:
+    steps = len(trace.steps) - sum(isinstance(row.node, Step) for row in rows)
+    events = len(trace.events) - sum(isinstance(row.node, TracedEvent) for row in rows)
+    turns = sum(left_out(row.node) for row in rows if isinstance(row.node, Step))
+    counts = ((steps, "step"), (events, "event"), (turns, "attempt or hold"))
+    said = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts if n]
+    return f"left out: {', '.join(said)} that tell less" if said else ""
+
+
+def _header(trace: Trace) -> Iterator[str]:
+    verdict = (trace.verdict or trace.status).upper()
+    most = int((WIDTH - 2 * _MARGIN) / CELL)
+    heading = f"{verdict}  {trace.root_type} about {trace.subject}"
+    yield text(fit(heading, int(most * 12 / 14)), _MARGIN, 22, "title")
+    path = trace.critical_path
+    said = f"opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC, {spell(trace.duration)} in all"
+    if path.steps:
+        said += f"; critical path {spell(path.duration)}, {spell(path.waiting)} of it waiting"
+    yield text(fit(said, most), _MARGIN, 40, "dim")
+
+
+def _draw(rows: Sequence[_Row], line: Timeline, trace: Trace) -> Iterator[str]:
+    y = _HEAD
+    for row in rows:
+        yield element("g", *_row(row, y, line, trace))
+        y += row.height
+
+
+def _row(row: _Row, y: float, line: Timeline, trace: Trace) -> Iterator[str]:
+    node, x = row.node, _MARGIN + len(row.branch.guide) * CELL
+    star = f" {_STAR}" if row.critical else ""
+    label = name(node)
+    room = int((_MARGIN + _LABEL - x) / CELL)
+    yield title(label)
+    yield from guides(row.branch, _MARGIN, y, row.height)
+    look = "strong" if isinstance(node, TracedEvent) else ""
+    yield text(fit(label, room - cells(star)) + star, x, y + 16, look)
+    for bar in row.bars:
+        yield draw_bar(bar, line, y, critical=row.critical)
+    if isinstance(node, TracedEvent):
+        place, middle = line.x(node.time), y + ROW / 2
+        corners = f"M{place:.1f} {middle - 6:.1f}l6 6l-6 6l-6 -6z"
+        at = f"{node.type} about {node.subject} at {clock(node.time, trace.as_of)} UTC"
+        yield element("path", title(at), class_="event", d=corners)
+    if words := _cells(node, trace):
+        yield text(words, WIDTH - _MARGIN, y + 16, "dim", "end")
+    below = x + 2 * CELL
+    for number, note in enumerate(row.notes):
+        fitted = fit(note, int((WIDTH - _MARGIN - below) / SMALL_CELL))
+        yield text(fitted, below, y + ROW + 10 + number * _NOTE, "dim small halo")
+
+
+def _cells(node: Node, trace: Trace) -> str:
+    if not isinstance(node, Step):
+        return ""
+    outcome = _OUTCOMES.get(node.outcome, str(node.outcome))
+    tries = f" {len(node.attempts)}x" if len(node.attempts) > 1 else ""
+    took = spell(node.lasted(trace.as_of)) if node.attempts else ""
+    return f"{outcome}{tries} {took:>7}"
+
+
+def _notes(node: Node, notes: Notes) -> Iterator[str]:
+    said = list(_all_notes(node, notes))
+    yield from said[:_MOST_NOTES]
+    if len(said) > _MOST_NOTES:
+        yield f"… and {len(said) - _MOST_NOTES} more"
+
+
+def _all_notes(node: Node, notes: Notes) -> Iterator[str]:
+    match node:
+        case Step():
+            for attempt in node.attempts:
+                yield from notes.attempt(attempt)
+            for hold in node.holds:
+                yield from notes.hold(hold)
+            yield from notes.step(node)
+        case TracedEvent():
+            yield from notes.event(node)
