@@ -15,7 +15,9 @@ from antiphon.trace.tree import Node
 from antiphon.trace.words import clock, spell
 
 T = TypeVar("T")
-Look = Literal["working", "running", "vain", "dead", "undone", "waiting", "held", "settled"]
+Look = Literal[
+    "working", "running", "vain", "dead", "undone", "waiting", "held", "child", "settled"
+]
 
 _LOOKS: dict[AttemptOutcome, Look] = {
     AttemptOutcome.COMPLETED: "working",
@@ -58,7 +60,7 @@ def bars(node: Node, trace: Trace, ready: datetime | None = None) -> tuple[Bar, 
         case Child():
             ended = node.closed or trace.as_of
             words = f"its child {node.id}: {node.verdict or 'open'}"
-            return (Bar("held", node.at, max(ended, node.at), words, node.closed is None),)
+            return (Bar("child", node.at, max(ended, node.at), words, node.closed is None),)
 
 
 def left_out(step: Step) -> int:

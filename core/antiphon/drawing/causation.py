@@ -7,7 +7,7 @@ from collections.abc import Callable
 from antiphon.drawing.boxes import Painter
 from antiphon.drawing.causes import Causes
 from antiphon.drawing.layers import lay_out
-from antiphon.drawing.svg import CELL, drawing, fit, text
+from antiphon.drawing.svg import CELL, drawing, fit, paragraph, text
 from antiphon.trace.model import Trace
 from antiphon.trace.words import spell
 
@@ -42,7 +42,8 @@ def causation(
         between=_BETWEEN,
     )
     width = max(layout.width + 2 * _MARGIN, _LEAST_WIDTH)
-    height = _HEAD + layout.height + _FOOT
+    bottom = _HEAD + layout.height + _FOOT
+    legend = paragraph(_LEGEND, _MARGIN, bottom - 10, width - 2 * _MARGIN)
     painter = Painter(layout, (width - layout.width) / 2, _HEAD)
     most = int((width - 2 * _MARGIN) / CELL)
     verdict = (trace.verdict or trace.status).upper()
@@ -52,13 +53,13 @@ def causation(
     return drawing(
         f"Causes in recovery {trace.correlation_id}",
         f"{heading}; {'; '.join(said)}. {_LEGEND}",
-        (width, height),
+        (width, bottom + 14 * (len(legend) - 1)),
         [
             text(fit(heading, int(most * 12 / 14)), _MARGIN, 20, "title"),
             text(fit("; ".join(said), most), _MARGIN, 38, "dim"),
             *painter.arrows(arrows),
             *painter.cards(cards),
-            text(fit(_LEGEND, int(most * 1.14)), _MARGIN, height - 10, "dim small"),
+            *legend,
         ],
         look="graph",
         styled=styled,

@@ -8,7 +8,7 @@ from antiphon.choreography.choreography import Choreography
 from antiphon.choreography.sketch import Node, Sketch
 from antiphon.drawing.boxes import Arrow, Card, Painter
 from antiphon.drawing.layers import lay_out
-from antiphon.drawing.svg import CELL, drawing, element, fit, text
+from antiphon.drawing.svg import CELL, drawing, element, fit, paragraph, text
 
 _WIDEST = 4
 _BETWEEN = 46.0
@@ -55,7 +55,8 @@ def choreography(found: Choreography, *, styled: bool = True) -> str:
         between=_BETWEEN,
     )
     width = max(layout.width + 2 * _MARGIN, _LEAST_WIDTH)
-    height = _HEAD + layout.height + _FOOT
+    bottom = _HEAD + layout.height + _FOOT
+    legend = paragraph(_LEGEND, _MARGIN, bottom - 10, width - 2 * _MARGIN)
     painter = Painter(layout, _MARGIN, _HEAD)
     joins = sum(part.needed is not None for part in found.parts)
     said = (
@@ -66,13 +67,13 @@ def choreography(found: Choreography, *, styled: bool = True) -> str:
     return drawing(
         "Choreography of " + (", ".join(found.services) or "no service"),
         f"{said}. {_LEGEND}",
-        (width, height),
+        (width, bottom + 14 * (len(legend) - 1)),
         [
-            *_bands(used, layout.lanes, height),
+            *_bands(used, layout.lanes, bottom),
             *painter.arrows(arrows),
             *painter.cards(cards),
             text(fit(said, most), _MARGIN, 22, "dim"),
-            text(fit(_LEGEND, int(most * 1.14)), _MARGIN, height - 10, "dim small"),
+            *legend,
         ],
         look="graph",
         styled=styled,

@@ -15,6 +15,7 @@ _MARKS = (
     ("undone", "undoing"),
     ("waiting", "waiting"),
     ("held", "held"),
+    ("child", "another recovery"),
     ("settled", "settled without running"),
     ("star", "critical path"),
 )

@@ -27,8 +27,8 @@ def without_rings(ids: Sequence[str], pairs: Iterable[Pair]) -> list[Pair]:
         ahead = [(root, iter(below[root]))]
         while ahead:
             id_, numbers = ahead[-1]
-            number = next(numbers, None)
-            if number is None:
+            number = next(numbers, -1)
+            if number < 0:
                 left.add(id_)
                 ahead.pop()
                 continue

@@ -35,6 +35,7 @@ STYLE = """\
 .antiphon-drawing .running { fill: var(--live); }
 .antiphon-drawing .vain { fill: var(--warn); fill-opacity: 0.35; stroke: var(--warn); }
 .antiphon-drawing .vain { stroke-dasharray: 3 2; }
+.antiphon-drawing .child { fill: var(--paper); stroke: var(--live); stroke-width: 1.5; }
 .antiphon-drawing .dead { fill: var(--bad); }
 .antiphon-drawing .undone { fill: var(--undo); }
 .antiphon-drawing .waiting, .antiphon-drawing .held { stroke-width: 8; stroke: var(--wait); }

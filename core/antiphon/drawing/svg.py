@@ -5,6 +5,7 @@ Text is set in a monospaced face, so its width is known without asking a font.
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
@@ -71,6 +72,12 @@ def fit(words: str, most: int) -> str:
             break
         kept.append(character)
     return "".join(kept).rstrip() + _ELLIPSIS
+
+
+def paragraph(words: str, x: float, y: float, width: float) -> list[str]:
+    """Write small text in as many lines as it needs, the first at `y`, the others below."""
+    lines = textwrap.wrap(plain(words), max(int(width / SMALL_CELL), 1))
+    return [text(line, x, y + 14 * number, "dim small") for number, line in enumerate(lines)]
 
 
 def drawing(

@@ -12,8 +12,8 @@ from antiphon.trace.words import spell
 _LEAST = timedelta(seconds=2)
 """A shorter gap is worth its room."""
 
-_MOST_BREAKS = 6
-_BREAK_WIDTH = 34.0
+_MOST_BREAKS = 8
+_BREAK_WIDTH = 30.0
 _TICK_ROOM = 84.0
 """How far apart ticks are at least, in pixels: their labels stand side by side."""
 
@@ -83,7 +83,7 @@ class Timeline:
         """
         ended = max(ended, began + timedelta(milliseconds=1))
         gaps = _gaps(began, ended, busy)
-        cuts = _worth_cutting(gaps, (ended - began) - _total(gaps))
+        cuts = _worth_cutting(gaps, ended - began)
         drawn = (ended - began) - _total(cuts)
         scale = (right - left - _BREAK_WIDTH * len(cuts)) / drawn.total_seconds()
         return cls(tuple(_lay(began, ended, cuts, left, scale)))
@@ -144,13 +144,15 @@ def _gaps(began: datetime, ended: datetime, busy: Iterable[Interval]) -> list[In
     return gaps
 
 
-def _worth_cutting(gaps: Sequence[Interval], busy: timedelta) -> list[Interval]:
-    """Choose the longest, if what happened would have little room beside them."""
-    least = max(busy / 4, _LEAST)
-    long = [gap for gap in gaps if gap[1] - gap[0] > least]
+def _worth_cutting(gaps: Sequence[Interval], length: timedelta) -> list[Interval]:
+    """Choose the longest, if without them what happened has at least twice the room."""
+    long = [gap for gap in gaps if gap[1] - gap[0] > _LEAST]
     longest = sorted(long, key=lambda gap: gap[0] - gap[1])[:_MOST_BREAKS]
-    # When all that happened took no time, something must be left to draw it in.
-    return sorted(longest if busy or len(longest) < len(gaps) else longest[:-1])
+    if length == _total(longest):  # nothing took any time, so one must be left to draw it in
+        longest.pop()
+    left = length - _total(longest)
+    chosen = [gap for gap in longest if gap[1] - gap[0] > left / 10]
+    return sorted(chosen) if length > 2 * (length - _total(chosen)) else []
 
 
 def _total(intervals: Iterable[Interval]) -> timedelta:

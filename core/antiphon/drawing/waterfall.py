@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from antiphon.drawing.legend import legend
 from antiphon.drawing.marks import ROW, draw_bar, guides, scale
 from antiphon.drawing.svg import CELL, SMALL_CELL, cells, drawing, element, fit, text, title
 from antiphon.drawing.timeline import Timeline
+from antiphon.trace.flow import Scheduled
 from antiphon.trace.glyphs import UNICODE
 from antiphon.trace.model import Trace
 from antiphon.trace.notes import Notes
@@ -28,7 +30,7 @@ _BEGIN = _MARGIN + _LABEL + 12
 _END = WIDTH - _MARGIN - _CELLS
 _HEAD = 84.0
 _NOTE = 15.0
-_MOST_NOTES = 3
+_MOST_NOTES = 5
 _MOST_STEPS = 250
 _STAR = "★"
 _OUTCOMES = {"completed": "done"}
@@ -190,10 +192,12 @@ def _cells(node: Node, trace: Trace) -> str:
 
 
 def _notes(node: Node, notes: Notes) -> Iterator[str]:
-    said = list(_all_notes(node, notes))
-    yield from said[:_MOST_NOTES]
-    if len(said) > _MOST_NOTES:
-        yield f"… and {len(said) - _MOST_NOTES} more"
+    """Say what explains a row, the same thing once, and no more than there is room for."""
+    said = Counter(_all_notes(node, notes))
+    several = [f"{note} ({times}x)" if times > 1 else note for note, times in said.items()]
+    yield from several[:_MOST_NOTES]
+    if len(several) > _MOST_NOTES:
+        yield f"… and {len(several) - _MOST_NOTES} more"
 
 
 def _all_notes(node: Node, notes: Notes) -> Iterator[str]:
@@ -202,7 +206,13 @@ def _all_notes(node: Node, notes: Notes) -> Iterator[str]:
             for attempt in node.attempts:
                 yield from notes.attempt(attempt)
             for hold in node.holds:
-                yield from notes.hold(hold)
+                yield from (_held(note) for note in notes.hold(hold))
             yield from notes.step(node)
         case TracedEvent():
             yield from notes.event(node)
+        case Scheduled():
+            yield from notes.later(node)
+
+
+def _held(note: str) -> str:
+    return f"- held {note[2:]}" if note.startswith("- by ") else note
