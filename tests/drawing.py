@@ -12,10 +12,12 @@ from antiphon.trace.picture import Picture
 from trace_story import Story
 
 
-def drawn(trace: Trace, *, width: int = 80, encoding: str = "utf-8") -> list[str]:
+def drawn(
+    trace: Trace, *, width: int = 80, encoding: str = "utf-8", full_scale: bool = False
+) -> list[str]:
     """Draw as to a file: no terminal, no colours."""
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    Console(file=file, width=width).print(Picture(trace))
+    Console(file=file, width=width).print(Picture(trace, full_scale=full_scale))
     file.seek(0)
     return file.read().splitlines()
 

@@ -17,6 +17,8 @@ Recovery 01934f00-0000-7000-8000-000000000001: COMPLETED
 service.failed about orders-db, opened 2026-11-22 12:00:00 UTC
 total 9.1 s, 8 steps add up to 3.5 s
 critical path 9.1 s, 7.6 s of it waiting: orders-db.restore > pager.page
+these steps waited without needing to: orders-db.restore 1.0 s (no worker took
+it up); -1.0 s without that
 
                                  outcome    try on     took 0              9.1 s
 service.failed orders-db                                    ◆
@@ -57,6 +59,9 @@ service.failed about orders-db, opened 2026-11-22 12:00:00 UTC
 total 12.0 s, 5 steps add up to 5.0 s
 critical path 12.0 s, 8.0 s of it waiting: orders-db.restore > orders-db.check >
 undo orders-api.restart > undo orders-db.restore
+these steps waited without needing to: orders-db.check 3.0 s (no worker took it
+up), orders-db.restore 1.0 s (no worker took it up), undo orders-api.restart 1.0
+s (no worker took it up), 1 more 1.0 s; -6.0 s without that
 cancelled by ana at 12:00:08: maintenance
 deadline 12:00:06 passed with 1 outstanding: orders-db.check on
 database.restored
@@ -175,7 +180,7 @@ def test_an_approval_is_told_with_its_answers() -> None:
     story.after(30).agrees(RESTORE, failed, "ben", "me too", votes=2, quorum=2)
     run = story.starts(RESTORE, failed, "db-host")
     story.after(1).completes(run)
-    lines = lines_from(drawn(from_ledger(story)), "└─orders-db.restore")
+    lines = lines_from(drawn(from_ledger(story), full_scale=True), "└─orders-db.restore")
     assert lines[:6] == TWO_TIERS.splitlines()
 
 

@@ -26,6 +26,8 @@ Recovery 01934f00-0000-7000-8000-000000000001: PARTIAL
 service.failed about orders-api, opened 2026-11-22 12:00:00 UTC
 total 10.0 s, 2 steps add up to 2.0 s
 critical path 10.0 s, 9.0 s of it waiting: orders-api.restart
+these steps waited without needing to: orders-api.restart 1.0 s (no worker took
+it up); -1.0 s without that
 2 further failures joined it
 a relapse: the-one-before did not hold (relapse 1 of 3)
 escalated to tier 2 by budget at 12:15:10: restart:orders-api: 3 attempts of 3
@@ -128,7 +130,7 @@ def test_a_halted_recovery_shows_its_loop_once() -> None:
     """In the head, with arrows that the terminal can write, and not again in every reason."""
     lines = drawn(from_ledger(a_loop()), encoding="ascii")
     assert lines[0].endswith(": HALTED")
-    assert lines[5:12] == HALTED.splitlines()
+    assert lines[7:14] == HALTED.splitlines()
 
 
 def test_an_attempt_that_met_a_guard_is_drawn_as_what_it_was() -> None:
@@ -139,7 +141,7 @@ def test_an_attempt_that_met_a_guard_is_drawn_as_what_it_was() -> None:
     story.after(2).meets(run, BREAKER, "CircuitOpen: payments-api", due_in=5)
     run = story.after(6).starts("orders-api.restart", failed, "api-host")
     story.after(1).completes(run)
-    assert drawn(from_ledger(story))[6:12] == [
+    assert drawn(from_ledger(story))[8:14] == [
         "service.failed orders-api                         ◆",
         "└─orders-api.restart * held       1   w1    2.0 s ···▒▒▒▒▒▒",
         "  ! CircuitOpen: payments-api",

@@ -3,24 +3,61 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from antiphon.trace.cuts import Cut, cuts
 from antiphon.trace.glyphs import Glyphs
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, TracedEvent
 from antiphon.trace.words import spell
 
+if TYPE_CHECKING:
+    from antiphon.trace.model import Trace
+
 _USEFUL = frozenset({AttemptOutcome.COMPLETED, AttemptOutcome.RUNNING})
+
+
+_CUT_COLUMNS = 3
+"""What is left of a stretch that is cut out; the mark stands in the middle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A stretch of time over a number of columns."""
+    """A stretch of time over a number of columns, without the parts that are cut out of it."""
 
     began: datetime
     ended: datetime
     columns: int
     glyphs: Glyphs
+    cuts: tuple[Cut, ...] = ()
+    _knots: tuple[tuple[timedelta, float], ...] = field(init=False)
+    _marks: tuple[int, ...] = field(init=False)
+    """The columns of the cuts."""
+
+    def __post_init__(self) -> None:
+        knots = tuple(self._drawn())
+        middle = [math.floor(first + _CUT_COLUMNS / 2) for _, first in knots[1:-1:2]]
+        object.__setattr__(self, "_knots", knots)
+        object.__setattr__(self, "_marks", tuple(middle))
+
+    @classmethod
+    def of(cls, trace: Trace, columns: int, glyphs: Glyphs, *, full_scale: bool = False) -> Axis:
+        """Make the axis of a recovery, to its end or until now.
+
+        Args:
+            trace: The recovery.
+            columns: How many there are.
+            glyphs: What to draw with.
+            full_scale: Whether to cut nothing out.
+        """
+        ends = [a.end for step in trace.steps for a in step.attempts if a.end]
+        began, ended = trace.opened, max([trace.closed or trace.as_of, *ends])
+        cut = () if full_scale else cuts(trace, began, ended)
+        roomy = columns > 2 * _CUT_COLUMNS * len(cut)
+        return cls(began, ended, columns, glyphs, cut if roomy else ())
 
     def column(self, moment: datetime) -> int:
         """Return the column an instant falls in; instants outside fall on the edge."""
@@ -28,15 +65,17 @@ class Axis:
 
     def scale(self) -> str:
         """Write what the two ends stand for."""
-        return "0" + spell(self.ended - self.began).rjust(self.columns - 1)
+        end = f" {spell(self.ended - self.began)}"
+        return self._cut("0".ljust(self.columns - len(end))) + end
 
     def event(self, event: TracedEvent, since: datetime | None = None) -> str:
         """Draw the instant an event entered its stream, after the time it was put off."""
-        return self._until(since or event.time, self.column(event.time)) + self.glyphs.event
+        before = self._until(since or event.time, self.column(event.time))
+        return self._cut(before + self.glyphs.event)
 
     def wait(self, since: datetime, until: datetime) -> str:
         """Draw a time during which nobody works."""
-        return self._until(since, self.column(until) + 1)
+        return self._cut(self._until(since, self.column(until) + 1))
 
     def attempt(self, attempt: Attempt, *, ready: datetime, waits_until: datetime | None) -> str:
         """Draw one attempt, after the time it waited.
@@ -54,14 +93,14 @@ class Axis:
         if attempt.outcome == AttemptOutcome.RUNNING:
             bar = bar[:-1] + self.glyphs.going_on
         tail = "" if waits_until is None else self._wait(min(after, self.columns), waits_until)
-        return self._until(ready, first) + bar + tail
+        return self._cut(self._until(ready, first) + bar + tail)
 
     def idle(self, step: Step, *, ready: datetime, waits_until: datetime | None) -> str:
         """Draw a delivery whose handler never ran: when it was settled, or how long it waits."""
         if waits_until is not None:
-            return self._until(ready, self.column(waits_until) + 1)
+            return self.wait(ready, waits_until)
         settled = self.column(step.end or step.start)
-        return self._until(ready, settled) + self.glyphs.settled
+        return self._cut(self._until(ready, settled) + self.glyphs.settled)
 
     def _until(self, ready: datetime, column: int) -> str:
         """Fill the row up to a column: empty, then waiting from `ready` on."""
@@ -71,7 +110,38 @@ class Axis:
     def _wait(self, column: int, until: datetime) -> str:
         return self.glyphs.waiting * (self.column(until) + 1 - column)
 
-    def _place(self, moment: datetime) -> float:
-        # A recovery of no length at all is drawn as if it had taken a millisecond.
+    def _cut(self, bar: str) -> str:
+        """Mark where the axis is cut, as far as the bar reaches, but for what happened there."""
+        for column in self._marks:
+            if column < len(bar) and bar[column] in {" ", self.glyphs.waiting}:
+                bar = bar[:column] + self.glyphs.cut + bar[column + 1 :]
+        return bar
+
+    def _drawn(self) -> Iterator[tuple[timedelta, float]]:
+        """Tell where the ends of all stretches fall, each a time since the beginning, in columns.
+
+        A recovery of no length at all is drawn as if it had taken a millisecond.
+        """
         length = max(self.ended - self.began, timedelta(milliseconds=1))
-        return (moment - self.began) / length * self.columns
+        shown = length - sum((cut.length for cut in self.cuts), timedelta())
+        room = self.columns - _CUT_COLUMNS * len(self.cuts)
+        column, reached = 0.0, timedelta()
+        yield reached, column
+        for cut in self.cuts:
+            since, until = cut.since - self.began, cut.until - self.began
+            column += (since - reached) / shown * room
+            yield since, column
+            column += _CUT_COLUMNS
+            yield until, column
+            reached = until
+        yield length, float(self.columns)
+
+    def _place(self, moment: datetime) -> float:
+        since = moment - self.began
+        position = bisect_right(self._knots, since, 1, len(self._knots) - 1, key=_since)
+        (left, first), (right, last) = self._knots[position - 1 : position + 1]
+        return first + (since - left) / (right - left) * (last - first) if right > left else first
+
+
+def _since(knot: tuple[timedelta, float]) -> timedelta:
+    return knot[0]

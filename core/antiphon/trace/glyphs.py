@@ -22,6 +22,7 @@ class Glyphs:
     going_on: str
     waiting: str
     settled: str
+    cut: str
 
 
 UNICODE = Glyphs(
@@ -38,6 +39,7 @@ UNICODE = Glyphs(
     going_on="▶",
     waiting="·",
     settled="○",
+    cut="≈",
 )
 
 ASCII = Glyphs(
@@ -54,4 +56,5 @@ ASCII = Glyphs(
     going_on=">",
     waiting=".",
     settled="-",
+    cut="/",
 )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from antiphon.trace.model import Trace
+from antiphon.trace.parts import Step
 from antiphon.trace.pending import brief
+from antiphon.trace.slack import NEGLIGIBLE, Idle, idle, lost
 from antiphon.trace.words import clock, spell
+
+_NAMED = 3
+"""Steps that are named among those that waited needlessly."""
 
 
 def headlines(trace: Trace) -> Iterator[str]:
@@ -33,6 +39,37 @@ def headlines(trace: Trace) -> Iterator[str]:
         yield f"left behind: {trace.summary.left}"
     for reason, times in Counter(trace.summary.reasons).items():
         yield f"! {without_path(reason, trace)}" + (f" ({times}x)" if times > 1 else "")
+
+
+def slack(trace: Trace) -> Iterator[str]:
+    """Say which steps of the critical path waited needlessly, the longest first, and the cost."""
+    found = idle(trace)
+    cost = lost(trace, found)
+    if cost < NEGLIGIBLE:
+        return
+    critical = {step.id for step in trace.critical_path.steps}
+    waited: dict[str, list[Idle]] = {}
+    for it in found:
+        if it.step.id in critical:
+            waited.setdefault(_called(it.step), []).append(it)
+    ranked = sorted(waited.values(), key=lambda waits: -_length(waits))
+    named = [_waited(waits) for waits in ranked[:_NAMED]]
+    if rest := ranked[_NAMED:]:
+        named.append(f"{len(rest)} more {spell(sum(map(_length, rest), timedelta()))}")
+    yield f"these steps waited without needing to: {', '.join(named)}; -{spell(cost)} without that"
+
+
+def _waited(waits: Sequence[Idle]) -> str:
+    longest = max(waits, key=lambda it: it.length)
+    return f"{_called(longest.step)} {spell(_length(waits))} ({longest.why})"
+
+
+def _called(step: Step) -> str:
+    return f"undo {step.group}" if step.undo_of else step.group
+
+
+def _length(waits: Sequence[Idle]) -> timedelta:
+    return sum((it.length for it in waits), timedelta())
 
 
 def _relapse(trace: Trace) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -16,12 +17,13 @@ from rich.style import Style
 from rich.text import Text
 
 from antiphon.trace.axis import Axis
+from antiphon.trace.cuts import Cut
 from antiphon.trace.glyphs import ASCII, UNICODE, Glyphs
-from antiphon.trace.headlines import headlines
+from antiphon.trace.headlines import headlines, slack
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step, TracedEvent
 from antiphon.trace.rows import CRITICAL, Row, name, rows, workers
-from antiphon.trace.tree import branches
+from antiphon.trace.tree import Branch, branches
 from antiphon.trace.words import plain, spell
 
 _HEADINGS = ("outcome", "try", "on", "took")
@@ -46,6 +48,8 @@ class Picture:
     """Draws a trace as wide as the console is; 80 columns are enough."""
 
     trace: Trace
+    full_scale: bool = False
+    """Whether to show all time as long as it was, also where nothing happened for long."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw from top to bottom; what is not known is left out, not guessed."""
@@ -54,9 +58,14 @@ class Picture:
         named = [f"{short} {consumer}" for consumer, short in workers(trace).items()]
         yield from _header(trace, glyphs, width)
         yield ""
-        yield from _waterfall(trace, glyphs, width, console)
+        tree, label = _labelled(trace, glyphs, width)
+        columns = max(width - label - _CELLS - 1, 1)
+        axis = Axis.of(trace, columns, glyphs, full_scale=self.full_scale)
+        head = Row("", "", _HEADINGS, axis.scale(), "dim")
+        for row in chain([head], rows(trace, tree, axis)):
+            yield from _line(row, label, width, glyphs, console.get_style(row.style or "none"))
         yield ""
-        yield _legend(glyphs, width)
+        yield _legend(glyphs, width, axis.cuts)
         yield from _section("Outstanding", [owed.words for owed in trace.outstanding], width)
         yield from _section("Not known", trace.missing, width)
         yield from _section("Workers", named, width)
@@ -81,7 +90,7 @@ def _header(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
             + " > ".join(_chain(path.steps)),
             width,
         )
-    for line in headlines(trace):
+    for line in chain(slack(trace), headlines(trace)):
         yield _paragraph(_writable(line, glyphs), width)
 
 
@@ -95,19 +104,14 @@ def _chain(steps: Sequence[Step]) -> Iterator[str]:
     yield from map(name, steps[-half:])
 
 
-def _waterfall(trace: Trace, glyphs: Glyphs, width: int, console: Console) -> Iterator[Segment]:
+def _labelled(trace: Trace, glyphs: Glyphs, width: int) -> tuple[list[Branch], int]:
+    """Return the tree, and how wide its names may be."""
     tree = list(branches(trace, glyphs))
     names = [
         cell_len(b.guide + name(b.node)) + 2 for b in tree if not isinstance(b.node, TracedEvent)
     ]
     label = min(max(names, default=0), width - _CELLS - _NARROWEST_AXIS - 1)
-    label = max(label, _NARROWEST_LABEL)
-    columns = max(width - label - _CELLS - 1, 1)
-    ends = [a.end for step in trace.steps for a in step.attempts if a.end]
-    axis = Axis(trace.opened, max([trace.closed or trace.as_of, *ends]), columns, glyphs)
-    head = Row("", "", _HEADINGS, axis.scale(), "dim")
-    for row in (head, *rows(trace, tree, axis)):
-        yield from _line(row, label, width, glyphs, console.get_style(row.style or "none"))
+    return tree, max(label, _NARROWEST_LABEL)
 
 
 def _line(row: Row, label: int, width: int, glyphs: Glyphs, style: Style) -> Iterator[Segment]:
@@ -139,7 +143,7 @@ def _fit(text: str, size: int, glyphs: Glyphs) -> str:
     return set_cell_size(text, size - 1) + glyphs.ellipsis
 
 
-def _legend(glyphs: Glyphs, width: int) -> Text:
+def _legend(glyphs: Glyphs, width: int, cut: Sequence[Cut]) -> Text:
     marks = (
         (CRITICAL, "critical path"),
         (glyphs.working, "working"),
@@ -148,7 +152,11 @@ def _legend(glyphs: Glyphs, width: int) -> Text:
         (glyphs.event, "published"),
         (glyphs.settled, "not run"),
     )
-    legend = _paragraph(", ".join(f"{mark} {word}" for mark, word in marks), width)
+    words = [f"{mark} {word}" for mark, word in marks]
+    if cut:
+        lengths = " and ".join(spell(it.length) for it in cut)
+        words.append(f"{glyphs.cut} nothing happened for {lengths}: left out (--full-scale)")
+    legend = _paragraph(", ".join(words), width)
     legend.stylize("dim")
     return legend
 
