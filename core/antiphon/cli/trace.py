@@ -1,43 +1,39 @@
-"""``antiphon trace``: one recovery, as a picture or as JSON."""
+"""``antiphon trace``: one recovery, as a picture, as a path of causes, or as JSON."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antiphon.cli.options import CellOption, JsonOption, UrlOption, settings_from
+from antiphon.cli.options import CellOption, JsonOption, UrlOption
 from antiphon.cli.output import print_json
-from antiphon.errors import AntiphonError
+from antiphon.cli.sources import FilesArgument, LogsOption, traced
 
 if TYPE_CHECKING:
-    from antiphon.settings import Settings
     from antiphon.trace import Trace
 
-_STANDARD_INPUT = "-"
+NOT_COMPLETED = frozenset({"partial", "failed", "halted", "cancelled"})
+"""Verdicts that end the command with status 1."""
 
 
 def trace(
     correlation_id: Annotated[str, typer.Argument(metavar="ID", help="Its correlation id.")],
-    more: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FILE]...", help="More log files, after --logs FILE."),
-    ] = None,
+    more: FilesArgument = None,
     *,
-    logs: Annotated[
-        list[str] | None,
+    logs: LogsOption = None,
+    path: Annotated[
+        str | None,
         typer.Option(
-            "--logs",
-            metavar="FILE",
-            help="Use these JSON log lines, of any service, instead of the record; - is standard "
-            "input. Several files may follow.",
+            "--path",
+            metavar="WHAT",
+            help="Show only the causes that led to this: an event (id, TYPE or TYPE@SUBJECT), a "
+            "step (id or SERVICE.HANDLER), or `end`.",
         ),
     ] = None,
+    full_scale: Annotated[
+        bool, typer.Option("--full-scale", help="Leave no time out in which nothing happened.")
+    ] = False,
     json: JsonOption = False,
     url: UrlOption = None,
     cell: CellOption = None,
@@ -47,68 +43,30 @@ def trace(
     Ends with status 1 when the recovery failed, was stopped or succeeded in part only, 2 when it
     is unknown.
     """
-    if more and not logs:
-        raise AntiphonError(f"{more[0]!r} is one argument too many: log files follow --logs")
-    found = (
-        _from_logs([*logs, *(more or ())], correlation_id)
-        if logs
-        else asyncio.run(_from_record(settings_from(url, cell), correlation_id))
-    )
-    if json:
+    found = traced(correlation_id, logs, more, url=url, cell=cell)
+    if path is not None:
+        _follow(found, path, json=json)
+    elif json:
         print_json(found.to_dict())
     else:
-        _draw(found)
-    if found.verdict in {"partial", "failed", "halted", "cancelled"}:
+        _draw(found, full_scale=full_scale)
+    if found.verdict in NOT_COMPLETED:
         raise typer.Exit(1)
 
 
-def _from_logs(files: Sequence[str], correlation_id: str) -> Trace:
-    from antiphon.trace import Trace  # noqa: PLC0415  keep `--help` quick
+def _follow(found: Trace, what: str, *, json: bool) -> None:
+    from antiphon.trace.causes import causes  # noqa: PLC0415  keep `--help` quick
 
-    found = Trace.from_logs(_lines(files), correlation_id)
-    if not found.events:
-        raise AntiphonError(
-            f"no line of {', '.join(files)} tells of a recovery {correlation_id!r}: give the JSON "
-            "logs of the services that took part, or leave out --logs to read its record"
-        )
-    return found
+    led = causes(found, what)
+    if json:
+        print_json(led.to_dict())
+    else:
+        typer.echo(led)
 
 
-def _lines(files: Sequence[str]) -> Iterator[bytes]:
-    for name in files:
-        with ExitStack() as closing:
-            if name == _STANDARD_INPUT:
-                yield from sys.stdin.buffer
-                continue
-            try:
-                file = closing.enter_context(Path(name).open("rb"))
-            except OSError as error:
-                raise AntiphonError(
-                    f"cannot read the log file {name!r}: {error.strerror}"
-                ) from error
-            yield from file
-
-
-async def _from_record(settings: Settings, correlation_id: str) -> Trace:
-    from antiphon.broker.connection import opened  # noqa: PLC0415  keep `--help` quick
-    from antiphon.broker.reading import RedisReading  # noqa: PLC0415
-    from antiphon.keys import Keys  # noqa: PLC0415
-    from antiphon.records import Records  # noqa: PLC0415
-
-    async with opened(settings) as client:
-        found = await Records(RedisReading(client, Keys(settings.cell))).trace(correlation_id)
-    if found is None:
-        raise AntiphonError(
-            f"no recovery {correlation_id!r} is recorded in the cell {settings.cell!r}: "
-            "`antiphon recoveries` lists those that are, --cell and --url name another place, "
-            "and --logs FILE shows one whose record has expired"
-        )
-    return found
-
-
-def _draw(found: Trace) -> None:
+def _draw(found: Trace, *, full_scale: bool) -> None:
     from rich.console import Console  # noqa: PLC0415  keep `--help` quick
 
     from antiphon.trace.picture import Picture  # noqa: PLC0415
 
-    Console().print(Picture(found))
+    Console().print(Picture(found, full_scale=full_scale))
