@@ -24,10 +24,10 @@ from antiphon.broker.replies import (
     Run,
     Suppressed,
     admission,
-    said,
 )
 from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call
+from antiphon.closing import Closing, say_closed
 from antiphon.delivery import Delivery, receive
 from antiphon.duration import format_duration
 from antiphon.errors import LeaseLost, PermanentError, RecoveryExhausted, TransientError
@@ -40,6 +40,7 @@ from antiphon.recovery import Recovery, current
 from antiphon.refusal import say_approval, say_onset, say_refusal, say_unapproved
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.metrics import Steps
 from antiphon_events import Event
 
 
@@ -73,6 +74,7 @@ class Executor:
         self._rouser = rouser
         self._consumer = consumer
         self._max_payload_bytes = max_payload_bytes
+        self._steps = Steps(handler.group)
         self._count = itertools.count(1)
         self._log = get_logger()
 
@@ -110,7 +112,7 @@ class Executor:
         log = self._log.bind(**self._log_fields(delivery))
         if isinstance(why, OnHold | Suppressed) and why.guard == "approval":
             say_approval(why, self.handler.course.approval, log)
-        say_refusal(why, delivery.key, log)
+        say_refusal(why, delivery.key, delivery.envelope.correlation_id, log)
         if isinstance(why, Suppressed) and why.path:  # halted: nothing is worth waiting for
             rousing = self._rouser.recovery(delivery.envelope.correlation_id)
             await self._rouser.attempt(rousing)
@@ -139,8 +141,9 @@ class Executor:
         self._say_onsets(delivery, [Onset.read(row) for row in news])
         if awaited:
             self._log.info("delivery.skipped", **self._log_fields(delivery))
-        if closed := said(verdict):
-            self._log.info("recovery.closed", verdict=closed, **self._log_fields(delivery))
+        if closing := Closing.read(verdict):
+            log = self._log.bind(**self._log_fields(delivery))
+            say_closed(closing, delivery.envelope.correlation_id, log)
 
     async def _ask(
         self, delivery: Delivery, call: Callable[[str, bool], Call]
@@ -182,13 +185,21 @@ class Executor:
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
         self._log.info("delivery.started", token=run.token, **taken_over)
+        if run.previous:
+            self._steps.taken_over()
         if run.unapproved:
             say_unapproved(run.unapproved, self._log)
         await self._won(lease, run)
-        started = time.monotonic()
-        outcome = await self._outcome(lease, run, recovery, flight)
-        flight.settling = True
-        await self._settler.settle(lease, outcome, int((time.monotonic() - started) * 1000))
+        self._steps.began()
+        try:
+            started = time.monotonic()
+            outcome = await self._outcome(lease, run, recovery, flight)
+            spent_s = time.monotonic() - started
+            flight.settling = True
+            ending = await self._settler.settle(lease, outcome, int(spent_s * 1000))
+        finally:
+            self._steps.over()
+        self._steps.ended(ending, spent_s, lease.delivery.envelope.correlation_id)
 
     async def _outcome(self, lease: Lease, run: Run, recovery: Recovery, flight: Flight) -> Outcome:
         """Run the handler, and say what its result or error means."""

@@ -17,6 +17,7 @@ from antiphon.recovery import current
 from antiphon.refusal import say_onset
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.metrics import published
 from antiphon_events import Envelope, Event, Failure, uuid7
 
 _PATIENCE = timedelta(seconds=10)
@@ -134,6 +135,7 @@ class Publisher:
         failure = isinstance(event, Failure)
         receipt = await self._write(envelope, data, failure=failure)
         if not receipt.repeated and not receipt.coalesced:
+            published(event.type)
             self._log.info(
                 "event.published",
                 correlation_id=receipt.correlation_id,

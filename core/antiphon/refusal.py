@@ -18,6 +18,7 @@ from antiphon.broker.replies import (
     Suppressed,
     Waiting,
 )
+from antiphon.closing import say_closed
 from antiphon.flow.approval import Approval
 from antiphon.telemetry.metrics import decided
 
@@ -25,7 +26,7 @@ UNANSWERED = "nobody answered in time"
 """What `consent.lua` says of a step that was given up because nobody answered."""
 
 
-def say_refusal(why: Admission, key: str, log: Any) -> None:
+def say_refusal(why: Admission, key: str, correlation_id: str, log: Any) -> None:
     """Say it with a logger that knows the delivery; `key` is its idempotency key."""
     match why:
         case Duplicate() | Waiting():
@@ -44,8 +45,8 @@ def say_refusal(why: Admission, key: str, log: Any) -> None:
             raise AssertionError(why)
         case _:
             assert_never(why)
-    if isinstance(why, Arrived | Duplicate | Late | Outrun | Suppressed) and why.verdict:
-        log.info("recovery.closed", verdict=why.verdict)
+    if isinstance(why, Arrived | Duplicate | Late | Outrun | Suppressed):
+        say_closed(why.closing, correlation_id, log)
 
 
 def say_onset(onset: Onset, log: Any) -> None:

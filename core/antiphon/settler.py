@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from antiphon.broker.calls import Calls, Lease, Outgoing
@@ -14,6 +14,7 @@ from antiphon.broker.gather import Gatherer
 from antiphon.broker.replies import Committed, settlement
 from antiphon.broker.rousing import Rouser
 from antiphon.broker.scripts import Call
+from antiphon.closing import say_closed
 from antiphon.delivery import Delivery
 from antiphon.duration import milliseconds
 from antiphon.errors import PermanentError
@@ -31,7 +32,7 @@ from antiphon.outcome import (
 )
 from antiphon.outgoing import answers_for, outgoings, undo_plan
 from antiphon.telemetry.logging import get_logger
-from antiphon.telemetry.metrics import decided
+from antiphon.telemetry.metrics import Ending, decided, published
 
 _DROPPED = "dropped"
 """What `consequences.lua` says of an event that a recovery which was stopped plans no more."""
@@ -73,73 +74,89 @@ class Settler:
             breaker=handler.guards.breaker,
         )
 
-    async def settle(self, lease: Lease, outcome: Outcome, spent_ms: int) -> None:
-        """Write the outcome; a commit that cannot be written is a failure of the step."""
-        try:
-            await self._write(lease, outcome, spent_ms)
-        except (PermanentError, ScriptFailed) as error:
-            await self._write(lease, self.judge(lease, error), spent_ms)
+    async def settle(self, lease: Lease, outcome: Outcome, spent_ms: int) -> Ending:
+        """Write the outcome; a commit that cannot be written is a failure of the step.
 
-    async def _write(self, lease: Lease, outcome: Outcome, ms: int) -> None:
+        Returns how the attempt ended, which the server may have seen otherwise than we did.
+        """
+        try:
+            return await self._write(lease, outcome, spent_ms)
+        except (PermanentError, ScriptFailed) as error:
+            return await self._write(lease, self.judge(lease, error), spent_ms)
+
+    async def _write(self, lease: Lease, outcome: Outcome, ms: int) -> Ending:
         match outcome:
             case Done():
-                await self._commit(lease, outcome, ms)
-            case Retrying(delay, error, ended, cause):
-                delay_ms = milliseconds(delay)
-                call = self._calls.postpone(lease, ms, delay_ms=delay_ms, error=error, ended=ended)
-                if done := await self._run(call, lease.delivery, ended, cause):
-                    due_ms = int(done.detail[0]) if done.detail else None
-                    self._wake(delay.total_seconds())
-                    self._log.warning(
-                        "delivery.retried", duration_ms=ms, error=error, due_ms=due_ms
-                    )
+                return await self._commit(lease, outcome, ms)
+            case Retrying():
+                return await self._postpone(lease, outcome, ms)
             case Dead():
-                await self._bury(lease, outcome, ms)
+                return await self._bury(lease, outcome, ms)
             case Deferred():
-                await self._defer(lease, outcome, ms)
+                return await self._defer(lease, outcome, ms)
             case Released():
-                if await self._run(self._calls.release(lease, ms), lease.delivery, "cancelled"):
-                    self._log.info("delivery.released", duration_ms=ms)
+                return await self._release(lease, ms)
             case Abandoned():
                 self._log.warning("delivery.refused", duration_ms=ms, reason="the lease was lost")
+                return "abandoned"
             case _:
                 assert_never(outcome)
 
-    async def _defer(self, lease: Lease, held: Deferred, ms: int) -> None:
-        if done := await self._run(self._calls.defer(lease, ms, held), lease.delivery, "cancelled"):
-            self._wake(held.delay.total_seconds())
-            decided(held.guard, "held")
-            self._log.info(
-                "delivery.held",
-                duration_ms=ms,
-                guard=held.guard,
-                name=held.name,
-                limit=held.limit,
-                value=held.value,
-                error=held.error,
-                due_ms=int(done.detail[0]) if done.detail else None,
-            )
+    async def _postpone(self, lease: Lease, again: Retrying, ms: int) -> Ending:
+        delay_ms = milliseconds(again.delay)
+        call = self._calls.postpone(
+            lease, ms, delay_ms=delay_ms, error=again.error, ended=again.ended
+        )
+        done = await self._run(call, lease.delivery, again.ended, again.cause)
+        if done is None:
+            return "abandoned"
+        due_ms = int(done.detail[0]) if done.detail else None
+        self._wake(again.delay.total_seconds())
+        self._log.warning("delivery.retried", duration_ms=ms, error=again.error, due_ms=due_ms)
+        return "retrying"
 
-    async def _commit(self, lease: Lease, done: Done, ms: int) -> None:
+    async def _defer(self, lease: Lease, held: Deferred, ms: int) -> Ending:
+        done = await self._run(self._calls.defer(lease, ms, held), lease.delivery, "cancelled")
+        if done is None:
+            return "abandoned"
+        self._wake(held.delay.total_seconds())
+        decided(held.guard, "held")
+        self._log.info(
+            "delivery.held",
+            duration_ms=ms,
+            guard=held.guard,
+            name=held.name,
+            limit=held.limit,
+            value=held.value,
+            error=held.error,
+            due_ms=int(done.detail[0]) if done.detail else None,
+        )
+        return "deferred"
+
+    async def _release(self, lease: Lease, ms: int) -> Ending:
+        if not await self._run(self._calls.release(lease, ms), lease.delivery, "cancelled"):
+            return "abandoned"
+        self._log.info("delivery.released", duration_ms=ms)
+        return "released"
+
+    async def _commit(self, lease: Lease, done: Done, ms: int) -> Ending:
         delivery = lease.delivery
         outgoing = list(outgoings(delivery, done))
         for out in outgoing:
             if len(out.data) > self._max_payload_bytes:
-                await self._write(lease, Dead(describe(self._too_large(out))), ms)
-                return
+                return await self._write(lease, Dead(describe(self._too_large(out))), ms)
         call = self._calls.commit(lease, ms, outgoing, undo_plan(lease, done, outgoing))
-        if settled := await self._run(call, delivery, "success"):
-            places = list(zip(outgoing, settled.detail, strict=False))
-            published = [
-                {"id": o.envelope.id, "type": o.envelope.type, "subject": o.envelope.subject,
-                 "entry": entry}
-                for o, entry in places if o.how == ""
-            ]  # fmt: skip
-            undo = {"undo": True} if delivery.undo else {}
-            self._log.info("delivery.completed", duration_ms=ms, published=published, **undo)
-            for out, entry in places:
-                self._say_outgoing(delivery, out, entry)
-            self.say_closed(settled.verdict)
+        settled = await self._run(call, delivery, "success")
+        if settled is None:
+            return "abandoned"
+        places = list(zip(outgoing, settled.detail, strict=False))
+        said = _published((out, entry) for out, entry in places if out.how == "")
+        undo = {"undo": True} if delivery.undo else {}
+        self._log.info("delivery.completed", duration_ms=ms, published=said, **undo)
+        for out, entry in places:
+            self._say_outgoing(delivery, out, entry)
+        say_closed(settled.closing, delivery.envelope.correlation_id, self._log)
+        return "completed"
 
     def _say_outgoing(self, delivery: Delivery, out: Outgoing, entry: str) -> None:
         """Say what is published later, and which recovery was started."""
@@ -156,6 +173,7 @@ class Settler:
                 due_ms=int(time.time() * 1000) + out.how,
             )
         elif out.how == "child":
+            published(e.type)
             self._log.info(
                 "child.started",
                 child=e.id,
@@ -164,23 +182,22 @@ class Settler:
                 child_entry=entry,
             )
 
-    async def _bury(self, lease: Lease, dead: Dead, ms: int) -> None:
+    async def _bury(self, lease: Lease, dead: Dead, ms: int) -> Ending:
         events = answers_for(lease, dead.error, self._max_payload_bytes)
         call = self._calls.bury(lease, ms, dead.error, dead.ended, events)
-        if done := await self._run(call, lease.delivery, dead.ended, dead.cause):
-            letter, published = (done.detail[0], done.detail[1:]) if done.detail else (None, ())
-            self._log.error(
-                "delivery.died",
-                duration_ms=ms,
-                error=dead.error,
-                dead_entry=letter,
-                published=[
-                    {"id": o.envelope.id, "type": o.envelope.type, "subject": o.envelope.subject,
-                     "entry": entry}
-                    for o, entry in zip(events, published, strict=False) if entry
-                ],
-            )  # fmt: skip
-            self.say_closed(done.verdict)
+        done = await self._run(call, lease.delivery, dead.ended, dead.cause)
+        if done is None:
+            return "abandoned"
+        letter, places = (done.detail[0], done.detail[1:]) if done.detail else (None, ())
+        self._log.error(
+            "delivery.died",
+            duration_ms=ms,
+            error=dead.error,
+            dead_entry=letter,
+            published=_published((o, e) for o, e in zip(events, places, strict=False) if e),
+        )
+        say_closed(done.closing, lease.delivery.envelope.correlation_id, self._log)
+        return "died"
 
     def _too_large(self, out: Outgoing) -> PermanentError:
         return PermanentError(
@@ -203,7 +220,12 @@ class Settler:
         self._log.warning("delivery.refused", reason="the lease was lost before the commit")
         return None
 
-    def say_closed(self, verdict: str) -> None:
-        """Log that the recovery is over, when it is."""
-        if verdict:
-            self._log.info("recovery.closed", verdict=verdict)
+
+def _published(places: Iterable[tuple[Outgoing, str]]) -> list[dict[str, str]]:
+    """Count events that were written to these entries, and list them for the log."""
+    listed = []
+    for out, entry in places:
+        e = out.envelope
+        published(e.type)
+        listed.append({"id": e.id, "type": e.type, "subject": e.subject, "entry": entry})
+    return listed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.broker.replies import Closed, Duplicate, NotOurs, Refused, Run, Waiting
+from antiphon.broker.replies import Closed, Duplicate, NotOurs, Refused, Run, Waiting, said
 from antiphon_events import ServiceFailed
 from scripted import ALICE, BOB, ScriptedCell, handler
 from snapshots import changed, snapshot
@@ -271,4 +271,5 @@ async def test_passing_over_the_last_work_closes_the_recovery(work: ScriptedCell
     """The verdict is told to who passed it over: nobody did anything about the failure."""
     await work.deploy(RESTORE)
     await work.publish(FAILED)
-    assert await work.skip(await work.read_one(RESTORE)) == [1, b"failed", 1]
+    settled, closing, awaited = await work.skip(await work.read_one(RESTORE))
+    assert (settled, said(closing), awaited) == (1, "failed", 1)

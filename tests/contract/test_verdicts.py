@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.broker.replies import Committed
+from antiphon.broker.replies import Committed, said
 from antiphon_events import (
     DatabaseRestored,
     Envelope,
@@ -115,7 +115,8 @@ async def test_a_root_nobody_came_to_hear_is_given_up(
     """A failure nobody answered is a failed recovery; an unheard fact is none."""
     sent = await work.publish(FAILED)
     member = f"service.failed|{sent.entry_id}|?"
-    assert await work.resolve(sent, member, fault=fault) == [1, verdict.encode()]
+    settled, end = await work.resolve(sent, member, fault=fault)
+    assert (settled, said(end)) == (1, verdict)
     summary = await work.summary(sent)
     assert (summary["verdict"], summary.get("unanswered")) == (verdict, unanswered)
     (lost,) = await work.ledger(sent, "lost")
@@ -242,7 +243,8 @@ async def test_lost_work_is_settled_by_the_audit(work: ScriptedCell, lose: objec
     sent = await work.publish(FAILED)
     await lose(work)  # type: ignore[operator]
     (member,) = sent.owed(RESTORE)
-    assert await work.audit(sent, member) == [1, b"failed"]
+    settled, end = await work.audit(sent, member)
+    assert (settled, said(end)) == (1, "failed")
     data = await closing(work, sent)
     assert data.type == "recovery.failed"
     reasons = data.model_dump()["reasons"]

@@ -17,13 +17,14 @@ from antiphon.broker.calls import event_keys
 from antiphon.broker.clock import now_ms
 from antiphon.broker.faults import ScriptFailed
 from antiphon.broker.gather import Gatherer
-from antiphon.broker.replies import said
 from antiphon.broker.scripts import Argument, Call, script
+from antiphon.closing import Closing, say_closed
 from antiphon.duration import milliseconds
 from antiphon.flow.undoing import UNDO
 from antiphon.keys import Keys
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.metrics import duty_failed, published
 from antiphon_events import ChildClosed, JoinTimedOut, RecoveryStalled
 
 _AT_ONCE = 100
@@ -89,6 +90,7 @@ class Chimes:
         except (ScriptFailed, LookupError, TypeError, ValueError) as error:
             what = name.decode("utf-8", "replace")
             self._log.warning("duty.failed", duty="timers", error=f"{what}: {error}")
+            duty_failed("timers")
             again_ms = await now_ms(self._client) + _AGAIN_SECONDS * 1000
             await self._client.zadd(self._keys.timers, {name: again_ms}, xx=True)
             return False
@@ -215,9 +217,9 @@ class Chimes:
         log = self._log.bind(correlation_id=timer.correlation_id)
         say = log.info if event in _USUAL else log.warning
         say(event, **what)
-        verdict = said(reply[1])
-        if verdict:
-            log.info("recovery.closed", verdict=verdict)
+        if event == "event.published":
+            published(what["event_type"])
+        say_closed(Closing.read(reply[1]), timer.correlation_id, log)
         return bool(reply[1].endswith(b"+"))
 
     def _record(self, timer: Timer, subject: str) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from antiphon.closing import Closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Duplicate:
 
     of: str
     verdict: str
+    """The recovery's verdict, when this settled its last work; so of the others."""
+    closing: Closing | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Arrived:
     have: int
     need: int
     verdict: str
+    closing: Closing | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Suppressed:
     """Whether people were told now."""
     path: str
     """The causes, when this halted the recovery; empty otherwise."""
+    closing: Closing | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class Outrun:
 
     by: str
     verdict: str
+    closing: Closing | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,7 @@ class Late:
     """A branch of a join that has timed out."""
 
     verdict: str
+    closing: Closing | None = field(default=None, compare=False)
 
 
 Admission = (
@@ -148,6 +156,7 @@ class Committed:
     """The delivery that may have the resource next; empty when none waits."""
     prompt: bool = False
     """Whether a timer of the cell is due at once."""
+    closing: Closing | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,7 @@ def _suppressed(*reply: Any) -> Suppressed:
         verdict=said(verdict),
         told=bool(told),
         path=_text(path),
+        closing=Closing.read(verdict),
     )
 
 
@@ -212,13 +222,13 @@ _ADMISSIONS: dict[int, Callable[..., Admission]] = {
     1: _run,
     2: NotOurs,
     3: Closed,
-    4: lambda of, verdict: Duplicate(of.decode(), said(verdict)),
+    4: lambda of, end: Duplicate(of.decode(), said(end), Closing.read(end)),
     5: lambda of, due_ms: Waiting(of.decode(), due_ms),
-    6: lambda have, need, verdict: Arrived(have, need, said(verdict)),
+    6: lambda have, need, end: Arrived(have, need, said(end), Closing.read(end)),
     7: _on_hold,
     8: _suppressed,
-    11: lambda by, verdict: Outrun(by.decode(), said(verdict)),
-    12: lambda verdict: Late(said(verdict)),
+    11: lambda by, end: Outrun(by.decode(), said(end), Closing.read(end)),
+    12: lambda end: Late(said(end), Closing.read(end)),
 }
 """What each first number of the reply means, given the rest of it."""
 
@@ -232,14 +242,20 @@ def settlement(reply: list[Any]) -> Settlement:
             return Committed()
         case [1, verdict, change, heir, *detail]:
             told = tuple(_text(d) for d in detail)
-            prompt = verdict.endswith(b"+")
-            return Committed(told, said(verdict), _text(change), _text(heir), prompt)
+            return Committed(
+                told,
+                said(verdict),
+                _text(change),
+                _text(heir),
+                prompt=verdict.endswith(b"+"),
+                closing=Closing.read(verdict),
+            )
     raise AssertionError(f"a settling script answered {reply!r}")
 
 
 def said(verdict: bytes) -> str:
-    """A verdict as `settle.lua` gives it, without what it says of timers."""
-    return verdict.decode().removesuffix("+")
+    """The verdict in what `settle.lua` returns; empty while the recovery is open."""
+    return verdict.decode().removesuffix("+").partition(" ")[0]
 
 
 def _text(value: bytes | int) -> str:

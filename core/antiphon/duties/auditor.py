@@ -9,6 +9,7 @@ from antiphon.broker.calls import is_failure
 from antiphon.broker.replies import said
 from antiphon.broker.scripts import Call, script
 from antiphon.broker.session import Session
+from antiphon.closing import Closing, say_closed
 from antiphon.delivery import INBOX
 from antiphon.duration import milliseconds
 from antiphon.telemetry.logging import get_logger
@@ -82,6 +83,8 @@ class Auditor:
                 outstanding=member,
                 verdict=said(verdict),
             )
+            log = self._log.bind(correlation_id=correlation_id)
+            say_closed(Closing.read(verdict), correlation_id, log)
 
     async def _begun(self, correlation_id: str) -> bool:
         client: Any = self._session.client

@@ -10,6 +10,7 @@ from antiphon.broker.scripts import Call, script
 from antiphon.broker.session import Session
 from antiphon.duration import milliseconds
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.metrics import duty_failed
 
 _AT_ONCE = 100
 
@@ -63,6 +64,7 @@ class Escalator:
             told, *what = await self._session.gatherer.run(call)
         except ScriptFailed as error:  # one that cannot be told must not silence the others
             self._log.warning("duty.failed", duty=self.name, error=str(error))
+            duty_failed(self.name)
             return
         if told == 1:
             tier, *words = what

@@ -11,6 +11,7 @@ from typing import Protocol
 from antiphon.broker.faults import SERVER_ERRORS
 from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.metrics import duty_failed, duty_succeeded
 
 _LAST_STEP_S = 1.0
 
@@ -69,8 +70,10 @@ class Loop:
             try:
                 await self.duty.once()
                 self.progressed = time.monotonic()
+                duty_succeeded(self.duty.name)
             except (AntiphonError, *SERVER_ERRORS) as error:
                 self._log.warning("duty.failed", duty=self.duty.name, error=str(error))
+                duty_failed(self.duty.name)
             # Jitter keeps the workers of a cell from doing the same chore at the same instant.
             if self._stopping:
                 return

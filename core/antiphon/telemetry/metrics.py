@@ -1,16 +1,244 @@
-"""Counters for Prometheus: what the guards of this process decided."""
+"""What this process counts and times for Prometheus, and the functions that do it.
+
+Every label comes from what the process knows by itself: its handlers, the event types it has
+classes for, words of the code. A correlation id is an exemplar, never a label.
+`docs/reference/metrics.md` says what each one means.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Literal
 
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
+
+from antiphon_events import event_types
+
+Ending = Literal["completed", "retrying", "died", "deferred", "released", "abandoned"]
+"""How an attempt at a step ended."""
+
+_OTHER = "other"
+"""Stands for all event types this process does not know: they are as many as somebody writes."""
+
+_LONGEST_EXEMPLAR = 128
+"""Characters of names and values together, by OpenMetrics."""
+
+_SLOW_S, _EXEMPLAR_EVERY_S = 0.1, 0.1
+"""An exemplar costs three times what observing does."""
+
+_STEP_BUCKETS = (
+    .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600,
+)  # fmt: skip
+_RECOVERY_BUCKETS = (
+    .01, .05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400,
+)  # fmt: skip
+_DELAY_BUCKETS = (.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)  # fmt: skip
+
+_CLOSED = Counter(
+    "antiphon_recoveries_closed",
+    "Recoveries that this process closed.",
+    ["event_type", "verdict"],
+)
+_RECOVERY = Histogram(
+    "antiphon_recovery_duration_seconds",
+    "Time from the opening of a recovery until this process closed it.",
+    ["verdict"],
+    buckets=_RECOVERY_BUCKETS,
+)
+_STEP = Histogram(
+    "antiphon_step_duration_seconds",
+    "Time that attempts at steps took, without what was read and written for them.",
+    ["group", "outcome"],
+    buckets=_STEP_BUCKETS,
+)
+_FAILURES = Counter(
+    "antiphon_step_failures", "Attempts at steps that failed, whatever followed.", ["group"]
+)
+_RETRIES = Counter(
+    "antiphon_step_retries", "Attempts at steps that failed and are made again.", ["group"]
+)
+_DEAD = Counter(
+    "antiphon_dead_letters", "Deliveries that became dead letters.", ["group"], registry=None
+)
+_LOST = Counter(
+    "antiphon_leases_lost",
+    "Attempts at steps whose lease was lost to somebody else before they ended.",
+    ["group"],
+)
+_TAKEN = Counter(
+    "antiphon_deliveries_taken_over",
+    "Deliveries taken over from a worker that had fallen silent.",
+    ["group"],
+)
+_RUNNING = Gauge("antiphon_steps_running", "Steps under way in this process.", ["group"])
+_PUBLISHED = Counter(
+    "antiphon_events_published",
+    "Events that handlers and publishers of this process published.",
+    ["event_type"],
+)
 _DECISIONS = Counter(
     "antiphon_guard_decisions",
     "Decisions of guards other than to let a delivery run.",
     ["guard", "decision"],
 )
+_DELAY = Histogram(
+    "antiphon_event_loop_delay_seconds",
+    "How much later than asked for the event loop came to a task.",
+    buckets=_DELAY_BUCKETS,
+)
+_SUCCESS = Gauge(
+    "antiphon_duty_last_success_timestamp_seconds",
+    "When a duty of this process last succeeded, by the clock of its machine.",
+    ["duty"],
+)
+_DUTY_FAILURES = Counter(
+    "antiphon_duty_failures", "Failures of a duty of this process.", ["duty"]
+)  # fmt: skip
+
+
+class _Untyped(Collector):
+    """A counter that lays no claim to its name without ``_total``, which is a gauge's here.
+
+    In OpenMetrics one family may not be both: how many letters there are, and how many there were.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    def describe(self) -> Iterable[Metric]:
+        """Name what it collects."""
+        return [Metric(f"{one.name}_total", one.documentation, "unknown") for one in self._read()]
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the counter."""
+        for one in self._read():
+            family = Metric(f"{one.name}_total", one.documentation, "unknown")
+            family.samples = [s for s in one.samples if s.name == family.name]
+            yield family
+
+    def _read(self) -> Iterable[Metric]:
+        return self._counter.collect()
+
+
+REGISTRY.register(_Untyped(_DEAD))
+
+
+class _Timing:
+    """One series of a histogram, and when it was last given an exemplar."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._exemplified = 0.0
+
+    def observe(self, seconds: float, correlation_id: str) -> None:
+        """Observe a time; what is quick is an exemplar now and then, what is slow always is."""
+        now = time.monotonic()
+        if seconds < _SLOW_S and now - self._exemplified < _EXEMPLAR_EVERY_S:
+            self._histogram.observe(seconds)
+            return
+        self._exemplified = now
+        self._histogram.observe(seconds, exemplar(correlation_id))
+
+
+_running: defaultdict[str, int] = defaultdict(int)
+_children: dict[tuple[object, ...], Counter] = {}
+_verdicts: dict[str, _Timing] = {}
+
+
+class Steps:
+    """The steps of one handler; its series are there from the start, at zero."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        _RUNNING.labels(group).set_function(lambda: _running[group])
+        self._failures = _FAILURES.labels(group)
+        self._retries = _RETRIES.labels(group)
+        self._dead = _DEAD.labels(group)
+        self._lost = _LOST.labels(group)
+        self._taken = _TAKEN.labels(group)
+        self._durations = {"completed": _Timing(_STEP.labels(group, "completed"))}
+
+    def began(self) -> None:
+        """An attempt begins."""
+        _running[self._group] += 1
+
+    def taken_over(self) -> None:
+        """It was another worker's, which fell silent."""
+        self._taken.inc()
+
+    def over(self) -> None:
+        """The attempt is under way no more, however it ended."""
+        _running[self._group] -= 1
+
+    def ended(self, ending: Ending, seconds: float, correlation_id: str) -> None:
+        """The attempt's outcome is written, or was found to be nobody's."""
+        duration = self._durations.get(ending)
+        if duration is None:
+            duration = self._durations[ending] = _Timing(_STEP.labels(self._group, ending))
+        duration.observe(seconds, correlation_id)
+        match ending:
+            case "retrying":
+                self._failures.inc()
+                self._retries.inc()
+            case "died":
+                self._failures.inc()
+                self._dead.inc()
+            case "abandoned":
+                self._lost.inc()
+            case _:
+                pass
+
+
+def closed(event_type: str, verdict: str, seconds: float, correlation_id: str) -> None:
+    """Count a recovery that was closed, by the type of the event that opened it."""
+    _child(_CLOSED, event_type, verdict).inc()
+    duration = _verdicts.get(verdict)
+    if duration is None:
+        duration = _verdicts[verdict] = _Timing(_RECOVERY.labels(verdict))
+    duration.observe(seconds, correlation_id)
+
+
+def published(event_type: str) -> None:
+    """Count an event that was written to its stream."""
+    _child(_PUBLISHED, event_type).inc()
 
 
 def decided(guard: str, decision: str) -> None:
     """Count a decision; both words come from short lists, so that the series stay few."""
     _DECISIONS.labels(guard, decision).inc()
+
+
+def loop_delayed(seconds: float) -> None:
+    """Note how late the event loop was."""
+    _DELAY.observe(seconds)
+
+
+def duty_succeeded(duty: str) -> None:
+    """Note that a duty was done."""
+    _SUCCESS.labels(duty).set(time.time())
+
+
+def duty_failed(duty: str) -> None:
+    """Count a failure of a duty."""
+    _DUTY_FAILURES.labels(duty).inc()
+
+
+def exemplar(correlation_id: str) -> dict[str, str] | None:
+    """The recovery as an exemplar; None when its name does not fit into one."""
+    fits = len(correlation_id) + len("correlation_id") <= _LONGEST_EXEMPLAR
+    return {"correlation_id": correlation_id} if fits and correlation_id.isprintable() else None
+
+
+def _child(counter: Counter, event_type: str, *labels: str) -> Counter:
+    """Find the series of an event type; looking it up anew costs more than counting."""
+    key = (counter, event_type, *labels)
+    child = _children.get(key)
+    if child is None:
+        known = event_type in event_types()
+        child = counter.labels(event_type if known else _OTHER, *labels)
+        if known:  # the others are without number
+            _children[key] = child
+    return child

@@ -1,5 +1,6 @@
 -- Close the record when nothing is outstanding. Included after account.lua.
--- Returns the verdict, '' while open; with a '+' behind it when a timer is due at once.
+-- Returns '' while open; else the verdict, how long it lasted, ms, and the type of what opened it, a
+-- blank between. With a '+' behind that when a timer is due at once.
 local function settle()
   if redis.call('EXISTS', KEYS[2]) == 1 then return '' end
   local r = standing_of_all()
@@ -32,7 +33,8 @@ local function settle()
   note('closed', 'verdict', verdict, 'done', r.done, 'dead', r.dead, 'unanswered', r.unanswered,
     'suppressed', r.suppressed, 'undone', r.undone or 0,
     unpack(type(said) == 'table' and {'error', said.err} or {}))
-  if (r.parent or '') == '' then return verdict end
+  local closing = string.format('%s %d %s', verdict, now - r.opened, r.type)
+  if (r.parent or '') == '' then return closing end
   redis.call('ZADD', KEYS[13], now, timer('child', r.parent))
-  return verdict .. '+'
+  return closing .. '+'
 end
