@@ -1,6 +1,6 @@
 -- Circuit breakers: one state for all replicas, one probe. Included after clock.lua.
--- `b` is the place, among the keys, of a hash: state, failures, successes, opened, until, probe,
--- probe_until. The words are those of pybreaker.
+-- `b` is the place, among the keys, of a hash: state, failures, successes, since, opened, until,
+-- probe, probe_until. The words are those of pybreaker.
 -- Source: Nygard, Release It!, chapter 5; gobreaker for the counting.
 local LIFETIME = 604800000 -- a breaker that nobody has touched for a week is closed and new, ms
 
@@ -44,6 +44,7 @@ local function leave(b, who, ended, fail_max, reset, threshold)
     after = after or before -- the next may go as a probe
   end -- an open circuit heeds no latecomers
   if after == 'open' then
+    if before == 'closed' then redis.call('HSET', KEYS[b], 'since', now) end
     redis.call('HSET', KEYS[b], 'state', 'open', 'opened', now, 'until', now + reset,
       'successes', 0)
     redis.call('PEXPIRE', KEYS[b], reset + LIFETIME)

@@ -19,6 +19,7 @@ local function escalate(after, e)
   local subject, count = redis.call('HGET', KEYS[1], 'subject'),
     redis.call('HINCRBY', KEYS[1], 'escalations', 1)
   local id = fit(ARGV[1] .. ':e' .. count)
+  if not redis.call('ZSCORE', KEYS[14], ARGV[1]) then redis.call('HSET', KEYS[1], 'unacked', now) end
   redis.call('HSET', KEYS[1], 'escalated', now, 'tier', e.tier, 'escalation', data)
   redis.call('HDEL', KEYS[1], 'acked', 'acked_by')
   redis.call('ZADD', KEYS[14], tonumber(after) and now + after or '+inf', ARGV[1])
