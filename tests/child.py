@@ -78,10 +78,11 @@ def _spawn(
     values = settings.model_dump(mode="json", include=settings.model_fields_set)
     ours = {f"ANTIPHON_{name.upper()}": str(value) for name, value in values.items()}
     here = Path(__file__).parent
+    path = os.pathsep.join([str(here), *filter(None, [os.environ.get("PYTHONPATH")])])
     with log.open("ab") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "antiphon", "run", target],
-            env={**os.environ, **ours, **environment, "PYTHONPATH": str(here)},
+            env={"ANTIPHON_SERVE": "off", **os.environ, **ours, **environment, "PYTHONPATH": path},
             cwd=here,
             stdout=out,
             stderr=subprocess.STDOUT,

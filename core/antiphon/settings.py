@@ -35,6 +35,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from antiphon.address import Address
 from antiphon.duration import Duration, format_duration
 from antiphon.errors import ConfigurationError
 from antiphon.guards.quota import Quota
@@ -53,6 +54,10 @@ def _plain_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a name: use 1 to 128 of A-Z a-z 0-9 . _ -")
     return name
+
+
+def _address(text: str) -> str:
+    return str(Address.parse(text))
 
 
 def _at_least(shortest: timedelta) -> AfterValidator:
@@ -229,6 +234,9 @@ class Settings(BaseSettings):
 
     services: dict[str, ServiceGuards] = Field(default_factory=dict)
     """Guards of single services, by name."""
+
+    serve: Annotated[Annotated[str, AfterValidator(_address)] | None, _OrOff] = "127.0.0.1:9464"
+    """Where ``antiphon run`` tells metrics and health, as ``HOST:PORT``. ``off``: nowhere."""
 
     log_format: Annotated[Literal["json", "console"], _LowerCase] = "json"
     """One JSON object per line, or lines for people."""

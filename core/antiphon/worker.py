@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from antiphon.broker.circuits import Circuits
 from antiphon.broker.session import Session
@@ -25,6 +27,14 @@ from antiphon.post import Post
 from antiphon.settings import Settings
 from antiphon.settler import Settler
 from antiphon.telemetry.logging import get_logger
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What makes no progress in a worker, in words."""
+
+    handlers: list[str]
+    duties: list[str]
 
 
 class Worker:
@@ -53,11 +63,29 @@ class Worker:
 
     def healthy(self) -> bool:
         """Whether every reader and every duty makes progress."""
-        now = time.monotonic()
-        return (
-            self._session is not None
-            and all(post.healthy(now) for post in self._posts.values())
-            and all(now - loop.progressed < _patience_s(loop) for loop in self._loops)
+        troubles = self.troubles((), time.monotonic())
+        return self._session is not None and not troubles.handlers and not troubles.duties
+
+    def troubles(self, handlers: Iterable[Handler], now: float) -> Troubles:
+        """What makes no progress; any thread may ask.
+
+        Args:
+            handlers: those that should be at work here.
+            now: on the monotonic clock.
+        """
+        posts = dict(self._posts)
+        idle = [h.group for h in handlers if h.group not in posts]
+        silent = [group for group, post in posts.items() if not post.healthy(now)]
+        return Troubles(
+            handlers=[
+                *(f"{group} has not begun" for group in idle),
+                *(f"{group} has not read for too long" for group in silent),
+            ],
+            duties=[
+                f"{loop.duty.name} has not succeeded for {now - loop.progressed:.1f} s"
+                for loop in list(self._loops)
+                if now - loop.progressed >= _patience_s(loop)
+            ],
         )
 
     async def begin(self, handler: Handler, invoke: Invoke) -> None:

@@ -37,7 +37,7 @@ def length(value: str | timedelta) -> timedelta:
         raise typer.BadParameter(str(error)) from error
 
 
-def settings_from(url: str | None, cell: str | None) -> Settings:
+def settings_from(url: str | None, cell: str | None, serve: str | None = None) -> Settings:
     """Read the settings from the environment; an option that was given goes before it.
 
     Raises:
@@ -45,7 +45,7 @@ def settings_from(url: str | None, cell: str | None) -> Settings:
     """
     from antiphon.settings import Settings  # noqa: PLC0415  keep `--help` quick
 
-    given: dict[str, Any] = {"redis_url": url, "cell": cell}
+    given: dict[str, Any] = {"redis_url": url, "cell": cell, "serve": serve}
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 

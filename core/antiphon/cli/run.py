@@ -27,6 +27,13 @@ def run(
     log_format: Annotated[
         Literal["json", "console"] | None, typer.Option(help="How log lines look.")
     ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where to tell metrics and health, as HOST:PORT; off for nowhere.",
+        ),
+    ] = None,
 ) -> None:
     """Run the handlers of one or several services until interrupted.
 
@@ -37,7 +44,7 @@ def run(
     from antiphon.telemetry.logging import configure  # noqa: PLC0415
 
     export(url, cell)
-    settings = settings_from(url, cell)
+    settings = settings_from(url, cell, serve)
     configure(log_format or settings.log_format, settings.log_level)
     loaded = [load_service(name) for name in services]
     for service in loaded:
@@ -47,6 +54,7 @@ def run(
 
 
 async def _serve(services: list[Service], settings: Settings) -> None:
+    from antiphon.endpoints import Endpoints  # noqa: PLC0415  as above
     from antiphon.telemetry.logging import get_logger  # noqa: PLC0415  as above
 
     stopping = asyncio.Event()
@@ -54,6 +62,7 @@ async def _serve(services: list[Service], settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
+        endpoints = await stack.enter_async_context(Endpoints(*services, settings=settings))
         for service in services:
             await stack.enter_async_context(service.app.lifespan_context())
             await service.app.start()
@@ -61,4 +70,5 @@ async def _serve(services: list[Service], settings: Settings) -> None:
         names = [service.name for service in services]
         get_logger().info("services.ready", services=names, cell=settings.cell)
         await stopping.wait()
+        endpoints.stopping()
         get_logger().info("services.stopping", services=names)
