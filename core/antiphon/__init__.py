@@ -7,6 +7,7 @@ handlers, and a command starts at once.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from antiphon.endpoints import Endpoints
     from antiphon.errors import (
         AntiphonError,
         ConfigurationError,
@@ -32,6 +33,7 @@ else:
         "Budget": "guards.quota",
         "CircuitOpen": "guards.breaker",
         "ConfigurationError": "errors",
+        "Endpoints": "endpoints",
         "Join": "flow.join",
         "Joined": "flow.join",
         "PermanentError": "errors",
@@ -69,6 +71,7 @@ __all__ = [
     "Budget",
     "CircuitOpen",
     "ConfigurationError",
+    "Endpoints",
     "Join",
     "Joined",
     "PermanentError",
