@@ -386,6 +386,7 @@ def test_a_trace_as_json_has_stable_keys() -> None:
         "halt": None,
         "escalations": [],
         "acknowledgement": None,
+        "acknowledgements": [],
         "scheduled": [],
         "timeouts": [],
         "approvals": [],

@@ -53,6 +53,7 @@ class History:
     acknowledgement: Acknowledgement | None = None
     """The latest; None when people were told again after it."""
 
+    acknowledgements: list[Acknowledgement] = field(default_factory=list)
     flow: Flow = field(default_factory=Flow)
     """What was put off, joins in time, approvals, children, and what ended the recovery."""
 
@@ -134,6 +135,7 @@ class History:
                 self.acknowledgement = None
             case Kind.ACKNOWLEDGED:
                 self.acknowledgement = Acknowledgement.of(row)
+                self.acknowledgements.append(self.acknowledgement)
 
     def _announce(self, row: Entry) -> None:
         """Take in an event; one that was written twice counts from the first time."""

@@ -66,6 +66,9 @@ class Trace:
     acknowledgement: Acknowledgement | None
     """Who knows of it; None when nobody has said so since people were told."""
 
+    acknowledgements: tuple[Acknowledgement, ...]
+    """Everybody who said so, the earliest first; each for what people had been told before."""
+
     scheduled: tuple[Scheduled, ...]
     """Events that were put off, published since or not."""
 
@@ -182,6 +185,7 @@ class Trace:
             halt=history.halt,
             escalations=tuple(history.escalations),
             acknowledgement=history.acknowledgement,
+            acknowledgements=tuple(history.acknowledgements),
             scheduled=tuple(history.flow.scheduled.values()),
             timeouts=tuple(history.flow.timeouts),
             approvals=tuple(_approvals(history, steps)),
@@ -250,6 +254,7 @@ class Trace:
             "halt": document.halt(self.halt),
             "escalations": [document.escalation(told) for told in self.escalations],
             "acknowledgement": document.acknowledgement(self.acknowledgement),
+            "acknowledgements": [document.acknowledgement(it) for it in self.acknowledgements],
             "scheduled": [flow_document.scheduled(it) for it in self.scheduled],
             "timeouts": [flow_document.timeout(it) for it in self.timeouts],
             "approvals": [flow_document.approval(it) for it in self.approvals],
