@@ -144,14 +144,14 @@ async def _candidates(
     errand: Errand, wanted: Wanted, now: datetime, place: _Place | None, limit: int
 ) -> AsyncIterator[tuple[_Place, Summary | None]]:
     """Go through the indexes; a recovery that is not wanted comes as None."""
-    narrow = wanted != Wanted() and wanted != Wanted(status=_OPEN)
+    narrow = wanted not in (Wanted(), Wanted(status="open"))
     size = _CHUNK if narrow else min(_CHUNK, limit + 1)
     indexes = _indexes(wanted)
     if place is not None:
         indexes = indexes[indexes.index(place.index) :] if place.index in indexes else []
     for index in indexes:
         began = place if place is not None and place.index == index else None
-        async for chunk in _names(errand, index, wanted, now, began, size):
+        async for chunk in _names(errand, index, wanted=wanted, now=now, began=began, size=size):
             rows = await errand.ask([("HGETALL", errand.keys.recovery(at.name)) for at in chunk])
             known = [
                 Summary.from_hash(at.name, dict(zip(row[::2], row[1::2], strict=True)))
@@ -180,7 +180,13 @@ def _indexes(wanted: Wanted) -> list[str]:
 
 
 async def _names(
-    errand: Errand, index: str, wanted: Wanted, now: datetime, began: _Place | None, size: int
+    errand: Errand,
+    index: str,
+    *,
+    wanted: Wanted,
+    now: datetime,
+    began: _Place | None,
+    size: int,
 ) -> AsyncIterator[list[_Place]]:
     """Read the names in one index, the newest first, in chunks."""
     keys = errand.keys

@@ -32,6 +32,7 @@ OURS = {
     "dead": "antiphon.cli.dead:dead",
     "groups": "antiphon.cli.groups:groups",
     "guards": "antiphon.cli.guards:guards",
+    "console": "antiphon.cli.console:console",
     "pause": "antiphon.cli.pause:pause",
     "resume": "antiphon.cli.pause:resume",
     "doctor": "antiphon.cli.doctor:doctor",

@@ -1,0 +1,33 @@
+"""What guards hold and count."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from antiphon.broker.inspection import inspect
+from antiphon.broker.switch import Switch
+from antiphon.console.visit import Deed, Visit, acting, reading
+from antiphon.guards.listing import guard_rows
+
+
+async def listed(visit: Visit) -> Response:
+    """Show every guard that has something to show."""
+    state = await inspect(visit.errand)
+    return visit.page("guards.html", rows=list(guard_rows(state)))
+
+
+async def reset(deed: Deed) -> str:
+    """Make a guard forget what it knows."""
+    kind = deed.needed("kind", "which guard it is")
+    name = deed.needed("name", "which guard it is")
+    why = deed.needed("reason", "why, for whoever wonders")
+    held = await Switch(deed.errand, deed.by, why).reset(kind, name)
+    counted = "1 delivery was" if held == 1 else f"{held} deliveries were"
+    return f"Reset {kind} {name}; {counted} held."
+
+
+ROUTES = [
+    Route("/guards", reading(listed)),
+    Route("/guards/reset", acting(reset, back="/guards"), methods=["POST"]),
+]
