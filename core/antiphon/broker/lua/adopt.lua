@@ -28,9 +28,10 @@ local function adopt()
     if other then return 'joins', other end
   end
   if not adopted and not flag('i') and (not status or not flag('r')) then
+    local entry = not status and redis.call('XRANGE', KEYS[16], ARGV[4], ARGV[4])[1]
     announce('adopted', {type = ARGV[6], subject = ARGV[7], event = ARGV[8], entry = ARGV[4],
       cause = ARGV[9], by = '', failure = flag('f') and '1' or '0', at = stamp,
-      source = ARGV[14], parent = ARGV[15], terms = string.match(ARGV[12], '^%S+ %S+ %S+')},
+      source = ARGV[14], parent = ARGV[15], trace = entry and carried(entry[2], 1), terms = string.match(ARGV[12], '^%S+ %S+ %S+')},
       subscribers(17, 18))
     redis.call('HSET', KEYS[1], seen, 1)
     if begins then begin(20, ARGV[6], ARGV[7], ARGV[12], ARGV[13]) end

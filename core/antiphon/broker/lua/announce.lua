@@ -5,11 +5,21 @@ local function subscribers(any, about)
   return redis.call('SUNION', KEYS[any], KEYS[about])
 end
 
+-- The trace context among fields and values, the first at `from`; a foreign writer's may be anything.
+local function carried(fields, from)
+  for i = from, #fields, 2 do
+    if fields[i] == 'traceparent' then return string.match(fields[i + 1], '^[%x%-]+$') and
+      #fields[i + 1] == 55 and fields[i + 1] end
+  end
+end
+
 -- Count the deliveries an entry owes, and note it as `kind` ('published' or 'adopted').
--- `e` holds type, subject, event, entry, cause, by, failure ('1' or '0'), and what `open` needs.
+-- `e` holds type, subject, event, entry, cause, by, failure ('1' or '0'), and what `open` needs;
+-- and for a new recovery the trace it began in, if any.
 local function announce(kind, e, groups)
   local known = redis.call('HEXISTS', KEYS[1], 'status') == 1
   if not known or #groups > 0 then open(e) end
+  if not known and e.trace then redis.call('HSET', KEYS[1], 'traceparent', e.trace) end
   local member = e.type .. '|' .. e.entry .. '|'
   for _, group in ipairs(groups) do redis.call('SADD', KEYS[2], member .. group) end
   redis.call('HINCRBY', KEYS[1], 'events', 1)

@@ -45,5 +45,5 @@ redis.pcall('XADD', KEYS[stream], '*', 'specversion', '1.0', 'id', ARGV[3] .. ':
   'source', 'antiphon', 'type', event, 'subject', ARGV[9], 'correlationid', ARGV[1],
   'causationid', r.event, 'hops', '0', 'recorded', '1', 'data', string.format(
     '{"approval":%s,"step":%s,"event_type":%s,"event_id":%s,"by":%s,"reason":%s}', text(ARGV[3]),
-    text(ARGV[7]), text(r.type), text(r.event), text(ARGV[4]), text(ARGV[5])))
+    text(ARGV[7]), text(r.type), text(r.event), text(ARGV[4]), text(ARGV[5])), unpack(traced()))
 return {1, state, votes, tonumber(r.quorum)}

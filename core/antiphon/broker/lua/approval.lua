@@ -11,7 +11,8 @@ local function publish_approval(k, a, kind, rest)
     'source', 'antiphon', 'type', 'approval.' .. kind, 'subject', ARGV[7], 'correlationid', ARGV[1],
     'causationid', ARGV[8], 'hops', '0', 'recorded', '1', 'data', string.format(
       '{"approval":%s,"step":%s,"event_type":%s,"event_id":%s,"otherwise":%s,"tier":%d%s}',
-      text(ARGV[a]), text(ARGV[3]), text(ARGV[6]), text(ARGV[8]), text(ARGV[a + 3]), asked.tier, rest))
+      text(ARGV[a]), text(ARGV[3]), text(ARGV[6]), text(ARGV[8]), text(ARGV[a + 3]), asked.tier, rest),
+    unpack(traced()))
 end
 
 -- Ask the first `tier` tiers.

@@ -16,7 +16,7 @@ local entry = redis.call('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', id,
   'source', 'antiphon', 'type', 'child.closed', 'subject', ARGV[7], 'correlationid', ARGV[1],
   'causationid', started.cause or ARGV[6], 'recorded', '1', 'hops', (started.hops or 0) + 1,
   'data', string.format('{"child":%s,"event_type":%s,"verdict":%s}', text(ARGV[6]), text(ARGV[8]),
-    text(verdict)))
+    text(verdict)), unpack(traced(19))) -- where the step was that started it
 fired()
 note('child_closed', 'child', ARGV[6], 'verdict', verdict, 'event', id)
 announce('published', {type = 'child.closed', subject = ARGV[7], event = id, entry = entry,

@@ -7,6 +7,12 @@ local function fit(id) return #id > 256 and redis.sha1hex(id) or id end
 -- A list as JSON; an empty one would pass for an object.
 local function listed(values) return #values > 0 and cjson.encode(values) or '[]' end
 
+-- What Antiphon itself publishes is of the trace its recovery began in.
+local function traced(k)
+  local began = redis.call('HGET', KEYS[k or 1], 'traceparent')
+  return began and {'traceparent', began} or {}
+end
+
 -- Publish recovery.escalated. `after` is the time until the next tier, ms. `e` holds guard, name,
 -- limit, value, why, tier, and `tried`, a list.
 -- Returns the id of the event.
@@ -26,7 +32,8 @@ local function escalate(after, e)
   -- A blocked stream silences the news; it must not undo what was decided.
   local said = redis.pcall('XADD', KEYS[11], '*', 'specversion', '1.0', 'id', id,
     'source', 'antiphon', 'type', 'recovery.escalated', 'subject', subject or '-',
-    'correlationid', ARGV[1], 'hops', '0', 'recorded', '1', 'data', data)
+    'correlationid', ARGV[1], 'hops', '0', 'recorded', '1', 'data', data,
+    unpack(traced()))
   note('escalated', 'event', id, 'guard', e.guard, 'name', e.name, 'limit', e.limit,
     'value', e.value, 'why', e.why, 'tier', e.tier,
     unpack(type(said) == 'table' and {'error', said.err} or {}))

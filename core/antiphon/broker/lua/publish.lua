@@ -22,7 +22,7 @@ local groups = subscribers(17, 18)
 local entry = redis.call('XADD', KEYS[16], '*', 'recorded', '1', unpack(ARGV, 13))
 redis.call('SET', KEYS[24], entry, 'PX', ARGV[3])
 announce('published', {type = ARGV[4], subject = ARGV[5], event = ARGV[6], entry = entry,
-  cause = ARGV[7], by = '', failure = ARGV[8], source = ARGV[12],
+  cause = ARGV[7], by = '', failure = ARGV[8], source = ARGV[12], trace = carried(ARGV, 13),
   terms = string.match(ARGV[9], '^%S+ %S+ %S+')}, groups)
 if begins then begin(19, ARGV[4], ARGV[5], ARGV[9], ARGV[10]) end
 settle()

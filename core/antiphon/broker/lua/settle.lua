@@ -29,7 +29,8 @@ local function settle()
     'subject', r.subject, 'correlationid', ARGV[1], 'hops', closes, 'recorded', '1',
     'data', string.format(
       '{"opened_ms":%d,"closed_ms":%d,"done":%d,"dead":%d,"unanswered":%d,"suppressed":%d,%s}',
-      r.opened, now, r.done, r.dead, r.unanswered, r.suppressed, words))
+      r.opened, now, r.done, r.dead, r.unanswered, r.suppressed, words),
+    unpack(traced()))
   note('closed', 'verdict', verdict, 'done', r.done, 'dead', r.dead, 'unanswered', r.unanswered,
     'suppressed', r.suppressed, 'undone', r.undone or 0,
     unpack(type(said) == 'table' and {'error', said.err} or {}))

@@ -17,7 +17,7 @@ redis.call('HSET', KEYS[1], 'stalled', now)
 redis.pcall('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', fit(ARGV[1] .. ':stalled:' .. deadline),
   'source', 'antiphon', 'type', 'recovery.stalled', 'subject', subject, 'correlationid', ARGV[1],
   'hops', '0', 'recorded', '1', 'data', string.format('{"reason":%s,"deadline_ms":%d,"outstanding":%s}',
-    text(why), deadline, listed(names)))
+    text(why), deadline, listed(names)), unpack(traced()))
 note('stalled', 'deadline', deadline, 'outstanding', table.concat(names, ','))
 escalate(string.match(terms, '^%S+ %S+ (%S+)'), {guard = 'deadline', name = 'recovery', limit = 0,
   value = count, why = why, tier = 1, tried = names})

@@ -18,7 +18,7 @@ local entry = redis.call('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', id,
   'source', 'antiphon', 'type', 'join.timed_out', 'subject', ARGV[7], 'correlationid', ARGV[1],
   'causationid', join.cause, 'hops', join.hops + 1, 'recorded', '1', 'data', string.format(
     '{"step":%s,"missing":%s,"arrived":%s,"needed":%d}', text(ARGV[6]), listed(missing),
-    listed(arrived), join.need))
+    listed(arrived), join.need), unpack(traced()))
 fired()
 redis.call('HSET', KEYS[1], 'timedout:' .. ARGV[6], now)
 note('timed_out', 'group', ARGV[6], 'have', #arrived, 'need', join.need, 'missing', names,

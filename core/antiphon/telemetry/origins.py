@@ -1,0 +1,59 @@
+"""Where a span begins: in the context its event carries, or in one that follows from its ids."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from antiphon.telemetry.traceparent import Traceparent, trace_id_of
+from antiphon_events import Envelope
+
+_NOTHING = Context()
+_UNSAMPLED, _SAMPLED = TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)
+
+
+class Origin(NamedTuple):
+    """Where an event was published."""
+
+    span: SpanContext
+    context: Context
+    """The same, as the parent of a span."""
+
+
+class Origins:
+    """Finds the origin of events; remembers the last, which several handlers ask for."""
+
+    def __init__(self, provider: Any) -> None:
+        self._sampler = getattr(provider, "sampler", None)
+
+    def of(self, envelope: Envelope) -> Origin:
+        """Where an event was published; derived from its ids when it does not say."""
+        parsed = Traceparent.read(envelope.traceparent)
+        if parsed is None:
+            correlation_id = envelope.correlation_id
+            sampled = self._samples(trace_id_of(correlation_id))
+            parsed = Traceparent.of_recovery(correlation_id, envelope.id, sampled=sampled)
+        span = remote(parsed)
+        return Origin(span, trace.set_span_in_context(NonRecordingSpan(span), _NOTHING))
+
+    def _samples(self, trace_id: int) -> bool:
+        """Ask the provider's sampler, as for the root of a trace, which this stands for."""
+        if self._sampler is None:
+            return True
+        result = self._sampler.should_sample(_NOTHING, trace_id, "recovery")
+        return bool(result.decision.is_sampled())
+
+
+def remote(place: Traceparent) -> SpanContext:
+    """The same for OpenTelemetry: a span of another process."""
+    flags = _SAMPLED if place.sampled else _UNSAMPLED
+    return SpanContext(place.trace_id, place.span_id, is_remote=True, trace_flags=flags)
+
+
+def written(span: SpanContext) -> str:
+    """The context of a span, as events carry it."""
+    flags = "01" if span.trace_flags & TraceFlags.SAMPLED else "00"
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{flags}"

@@ -1,0 +1,206 @@
+"""Spans that cost little: OpenTelemetry's interface, without what the SDK does for every span.
+
+The SDK's spans are made for any program: each attribute is checked, copied and locked for, which
+takes longer than admitting a delivery does. Ours come from one place, which gives them sound
+attributes, and one task has each of them. They end in the same processor, and are exported with the
+SDK's own, which the user's code and its libraries go on to make.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Mapping, Sequence
+from time import time_ns
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, SpanProcessor
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision, Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
+
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_PLAIN = (str, bool, int, float)
+
+
+class QuickSpan(trace.Span):
+    """A span that is recorded; what the SDK's exporters read of a span, it has."""
+
+    dropped_attributes = dropped_events = dropped_links = 0
+
+    def __init__(  # noqa: PLR0917 - it is built for every step, and a name costs time
+        self,
+        tracer: QuickTracer,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        links: Sequence[Link],
+        start_time: int,
+    ) -> None:
+        self.name = name
+        self.context = context
+        self.parent = parent
+        self.kind = kind
+        self.attributes = attributes
+        self.links = links
+        self.start_time = start_time
+        self.end_time: int | None = None
+        self.events: list[Event] = []
+        self.status = _UNSET
+        self.tracer = tracer
+
+    @property
+    def resource(self) -> Resource:
+        """The service it belongs to."""
+        return self.tracer.resource
+
+    @property
+    def instrumentation_scope(self) -> InstrumentationScope:
+        """Who made it."""
+        return self.tracer.scope
+
+    def get_span_context(self) -> SpanContext:
+        """Its place in its trace."""
+        return self.context
+
+    def is_recording(self) -> bool:
+        """Whether it has not ended."""
+        return self.end_time is None
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set an attribute; what is none is written as text."""
+        if self.end_time is None:
+            self.attributes[key] = value if isinstance(value, _PLAIN) else _sound(value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        """Add what happened meanwhile."""
+        if self.end_time is None:
+            said = {key: _sound(value) for key, value in (attributes or {}).items()}
+            self.events.append(Event(name, said, timestamp or time_ns()))
+
+    def add_link(self, context: SpanContext, attributes: Any = None) -> None:
+        """Link another span."""
+        if self.end_time is None:
+            self.links = [*self.links, Link(context, attributes)]
+
+    def update_name(self, name: str) -> None:
+        """Give it another name."""
+        if self.end_time is None:
+            self.name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Say how it went; what went well is not said to have failed later."""
+        if self.end_time is None and self.status.status_code is not StatusCode.OK:
+            self.status = status if isinstance(status, Status) else Status(status, description)
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Any = None,
+        timestamp: int | None = None,
+        escaped: bool = False,  # noqa: FBT001, FBT002 - OpenTelemetry's signature
+    ) -> None:
+        """Add an exception with its traceback."""
+        kind = type(exception)
+        said = {
+            "exception.type": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.escaped": str(escaped),
+        }
+        self.add_event("exception", {**said, **(attributes or {})}, timestamp)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End it: from now on it is to be exported."""
+        if self.end_time is None:
+            self.end_time = end_time or time_ns()
+            self.tracer.ended(self)
+
+
+class QuickTracer(trace.Tracer):
+    """Makes the spans of one service."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        scope: InstrumentationScope,
+        sampler: Sampler,
+        processor: SpanProcessor,
+    ) -> None:
+        self.resource = resource
+        self.scope = scope
+        self._sampler = sampler
+        self._by_parent = sampler is DEFAULT_ON  # which goes on with what a trace began with
+        self.ended: Any = processor.on_end
+
+    def start_span(  # noqa: PLR0917 - OpenTelemetry's signature
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Any = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,  # noqa: ARG002, FBT001, FBT002 - OpenTelemetry's signature
+        set_status_on_exception: bool = True,  # noqa: ARG002, FBT001, FBT002 - the same
+    ) -> trace.Span:
+        """Start a span, if the sampler wants it. The attributes become the span's own."""
+        parent = trace.get_current_span(context).get_span_context()
+        trace_id = parent.trace_id if parent.is_valid else random.getrandbits(128) or 1
+        span_id = random.getrandbits(64) or 1
+        attributes = attributes if type(attributes) is dict else dict(attributes or {})
+        state: TraceState | None = parent.trace_state
+        if not (self._by_parent and parent.is_valid and parent.trace_flags & TraceFlags.SAMPLED):
+            ask = self._sampler.should_sample
+            sampled = ask(context, trace_id, name, kind, attributes, links)
+            if sampled.decision is Decision.DROP:
+                return NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False))
+            if sampled.attributes:
+                attributes.update(sampled.attributes)
+            state = sampled.trace_state
+        return QuickSpan(
+            self,
+            name,
+            SpanContext(trace_id, span_id, False, _SAMPLED, state),
+            parent if parent.is_valid else None,
+            kind,
+            attributes,
+            links or (),
+            start_time or time_ns(),
+        )
+
+    def start_as_current_span(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Start a span that is the current one within the block, and ends with it."""
+        end = kwargs.pop("end_on_exit", True)
+        return trace.use_span(self.start_span(name, *args, **kwargs), end_on_exit=end)
+
+
+_UNSET = Status(StatusCode.UNSET)
+
+
+def _sound(value: Any) -> Any:
+    """A value as an attribute may be: text, a number, a truth value, or several of them."""
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return tuple(one if isinstance(one, _PLAIN) else str(one) for one in value)
+    return str(value)
