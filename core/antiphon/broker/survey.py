@@ -178,14 +178,17 @@ class _Survey:
         """Count those nobody has acknowledged by tier, and tell how long the oldest waits."""
         keys, settings = self._keys, self._errand.settings
         rows = await self._errand.ask(
-            [("HMGET", keys.recovery(name.decode()), "tier", "unacked") for name in names]
+            [
+                ("HMGET", keys.recovery(name.decode()), "tier", "unacked", "escalated")
+                for name in names
+            ]
         )
         tiers = dict.fromkeys(range(1, len(settings.escalate_after) + 2), 0)
         oldest = timedelta()
-        for tier, since in rows:
+        for tier, first, last in rows:
             which = int(number(tier) or 1)
             tiers[which] = tiers.get(which, 0) + 1
-            if (since_ms := number(since)) is not None:
+            if (since_ms := number(first) or number(last)) is not None:
                 oldest = max(oldest, self._since(since_ms))
         return tiers, oldest
 
