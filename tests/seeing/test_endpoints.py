@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -199,12 +198,12 @@ async def test_readiness_follows_the_server(server: EmbeddedServer, tmp_path: Pa
 
     async with watched(settings, tmp_path) as (_, client):
         await until(lambda: checks(200))
-        os.kill(server.pid, signal.SIGKILL)
+        server.kill()
         gone = await until(lambda: checks(503))
         assert gone is not None
         assert not gone["server"]["ok"]
         assert "has not answered for" in str(gone["server"]["why"])
-        server.start()
+        server.restart()
         await until(lambda: checks(200), timeout=30)
 
 
@@ -228,7 +227,7 @@ async def test_a_stopping_worker_is_not_ready(settings: Settings, tmp_path: Path
 
 async def test_an_address_that_was_asked_for_must_be_free(settings: Settings, taken: str) -> None:
     """A worker that cannot listen where it was told to does not start, and says what to do."""
-    ended = await antiphon(settings, "run", "watched:shop", "--serve", taken)
+    ended = await antiphon(settings, "run", "tests.watched:shop", "--serve", taken)
     assert ended.status == 2
     complaint = ended.err.splitlines()[-1]
     assert complaint.startswith(
