@@ -451,6 +451,7 @@ def test_a_trace_as_json_has_stable_keys() -> None:
                 "of": None,
                 "note": None,
                 "replay_of": None,
+                "dead_letter": None,
                 "progress": None,
                 "attempts": [
                     {

@@ -61,6 +61,7 @@ def step(it: Step, as_of: datetime) -> dict[str, Any]:
         "of": it.of or None,
         "note": it.note or None,
         "replay_of": it.replay_of or None,
+        "dead_letter": it.dead or None,
         "progress": progress
         and {
             "at": iso(progress.at),

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from antiphon.trace import spent
+from antiphon.trace.advice import advice
+from antiphon.trace.blame import blame
 from antiphon.trace.news import NEWS
-from antiphon.trace.parts import Step, StepOutcome
-from antiphon.trace.slack import idle, lost
+from antiphon.trace.parts import AttemptOutcome, StepOutcome
 from antiphon.trace.words import clock, plain, spell
 
 if TYPE_CHECKING:
     from antiphon.trace.model import Trace
+
+_MOST = 20
+"""Sentences of one part; whoever needs more takes the trace."""
+
+_MEANINGS = {
+    "completed": "nothing is outstanding and nothing went wrong that was not made good",
+    "partial": "something was done, and something was not",
+    "failed": "nothing of it was done",
+    "halted": "it went beyond a limit and was stopped",
+    "cancelled": "a person ended it",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,73 +93,59 @@ def explain(trace: Trace) -> Explanation:
     """Explain a recovery from its trace."""
     parts = {
         "state": _state(trace),
-        "cause": _cause(trace),
-        "waits": (owed.words for owed in trace.outstanding),
-        "held": _held(trace),
-        "time": _time(trace),
-        "next": _next(trace),
-        "unknown": trace.missing,
+        "cause": blame(trace),
+        "waits": _waits(trace),
+        "held": spent.held(trace),
+        "time": spent.time(trace),
+        "next": advice(trace),
+        "unknown": _unknown(trace),
     }
-    said = {name: tuple(map(plain, sentences)) for name, sentences in parts.items()}
+    said = {name: tuple(_limited(sentences)) for name, sentences in parts.items()}
     return Explanation(correlation_id=plain(trace.correlation_id), **said)
 
 
+def _limited(sentences: Iterable[str]) -> Iterator[str]:
+    """Make sentences safe for a terminal, each once, and count those that would be too many."""
+    found = list(dict.fromkeys(map(plain, sentences)))
+    yield from found[:_MOST]
+    if len(found) > _MOST:
+        yield f"… and {len(found) - _MOST} more."
+
+
 def _state(trace: Trace) -> Iterator[str]:
-    what = f"The recovery of {trace.subject} ({trace.root_type})"
-    if trace.closed:
-        yield f"{what} is over: {trace.verdict or 'closed'}, after {spell(trace.duration)}."
+    what = f"The recovery of {trace.subject or '?'} ({trace.root_type or '?'})"
+    if not trace.closed:
+        passed = ", past its deadline" if trace.stall or trace.summary.stalled else ""
+        yield f"{what} is open, for {spell(trace.duration)}{passed}."
+        yield _progress(trace)
     else:
-        yield f"{what} is open, for {spell(trace.duration)}."
+        at = clock(trace.closed, trace.as_of)
+        meaning = _MEANINGS.get(trace.verdict or "", "how it ended, nothing tells")
+        verdict = trace.verdict or "over"
+        yield f"{what} is {verdict}, after {spell(trace.duration)} (at {at}): {meaning}."
+    reopened = trace.summary.closes - (trace.closed is not None)
+    if reopened > 0:
+        yield f"It had been closed before, {reopened}x, and was opened again."
 
 
-def _cause(trace: Trace) -> Iterator[str]:
-    yield f"It began with {trace.root_type} about {trace.subject} at {trace.opened:%H:%M:%S} UTC."
-    failed = [(a, s) for s in trace.steps for a in s.attempts if a.error]
-    if failed:
-        attempt, step = min(failed, key=lambda each: each[0].end or each[0].start)
-        at = clock(attempt.end or attempt.start, trace.as_of)
-        yield f"{_name(step)} failed first, at {at}: {attempt.error}"
-    if trace.halt:
-        yield f"It was halted by {trace.halt}"
-    if trace.cancellation:
-        yield f"{trace.cancellation.by} cancelled it: {trace.cancellation.reason}"
-    yield from trace.summary.reasons
+def _progress(trace: Trace) -> str:
+    """Count what has been done and what is under way."""
+    counted = Counter(step.outcome for step in trace.steps if step.event_type not in NEWS)
+    done, running = counted[StepOutcome.COMPLETED], counted[StepOutcome.RUNNING]
+    return (
+        f"{done} of its steps {'is' if done == 1 else 'are'} done, {running} "
+        f"{'runs' if running == 1 else 'run'}, and it waits for {len(trace.outstanding)} "
+        f"{'thing' if len(trace.outstanding) == 1 else 'things'}."
+    )
 
 
-def _held(trace: Trace) -> Iterator[str]:
-    for step in trace.steps:
-        for hold in step.holds:
-            yield f"{_name(step)} was held by {hold.guard} for {spell(hold.lasted(trace.as_of))}."
-        if step.suppression:
-            yield f"{_name(step)} was not run: {step.suppression.why}"
+def _waits(trace: Trace) -> Iterator[str]:
+    for owed in trace.outstanding:
+        since = f" (since {clock(owed.since, trace.as_of)})" if owed.since else ""
+        yield f"{owed.words}{since}"
 
 
-def _time(trace: Trace) -> Iterator[str]:
-    path = trace.critical_path
-    if path.steps:
-        longest = max(path.steps, key=lambda step: step.lasted(trace.as_of))
-        yield (
-            f"Of {spell(path.duration)}, handlers worked {spell(path.working)}; the longest was "
-            f"{_name(longest)} with {spell(longest.lasted(trace.as_of))}."
-        )
-    if found := idle(trace):
-        names = ", ".join(f"{it.step.group} {spell(it.length)} ({it.why})" for it in found)
-        yield f"Waited without needing to, -{spell(lost(trace, found))}: {names}."
-
-
-def _next(trace: Trace) -> Iterator[str]:
-    name = shlex.quote(trace.correlation_id)
-    dead = [s for s in trace.steps if s.outcome == StepOutcome.DIED and s.event_type not in NEWS]
-    if dead:
-        yield f"Look at what died: antiphon dead list --correlation-id {name}"
-    if trace.escalations and trace.acknowledgement is None:
-        yield f"Say that you know of it: antiphon ack {name}"
-    if trace.closed is None:
-        yield f"Watch it: antiphon watch {name}"
-    elif not dead:
-        yield "Nothing."
-
-
-def _name(step: Step) -> str:
-    undo = "the undo of " if step.undo_of else ""
-    return f"{undo}{step.group} on {step.event_type} about {step.subject}"
+def _unknown(trace: Trace) -> Iterator[str]:
+    yield from trace.missing
+    if any(a.outcome == AttemptOutcome.TAKEN_OVER for s in trace.steps for a in s.attempts):
+        yield "why a worker fell silent: its own log, or that of its machine, may tell"

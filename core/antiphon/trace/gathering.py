@@ -29,7 +29,6 @@ _ENDS = {
     Kind.COMPLETED: AttemptOutcome.COMPLETED,
     Kind.RETRIED: AttemptOutcome.RETRIED,
     Kind.RELEASED: AttemptOutcome.RELEASED,
-    Kind.DIED: AttemptOutcome.DIED,
 }
 
 _SETTLEMENTS = {
@@ -112,13 +111,17 @@ class Gathering:
     _held: list[Entry] = field(default_factory=list)
     _keyed: list[Entry] = field(default_factory=list)
     _progress: Entry | None = None
+    _dead: str = ""
 
     def add(self, row: Entry) -> None:
         """Take in one row."""
         match row.kind:
             case Kind.STARTED:
                 self._start(row)
-            case Kind.COMPLETED | Kind.RETRIED | Kind.RELEASED | Kind.DIED:
+            case Kind.DIED:
+                self._dead = row.text("dead")
+                self._end(row, AttemptOutcome.DIED)
+            case Kind.COMPLETED | Kind.RETRIED | Kind.RELEASED:
                 self._end(row, _ENDS[Kind(row.kind)])
             case Kind.DUPLICATE if row.text("of").endswith(f"|{self.entry}|{self.group}"):
                 pass  # a lost group was made again and read what it had settled itself
@@ -170,6 +173,7 @@ class Gathering:
             due=wait_due or retry_due,
             note=_note(about) if about else "",
             replay_of=self.replay_of,
+            dead=self._dead if outcome == StepOutcome.DIED else "",
             undo_of=self.undo_of,
             won=won,
         )

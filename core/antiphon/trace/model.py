@@ -112,7 +112,21 @@ class Trace:
                 correlation id, unless given.
             now: Up to when to count what still goes on; the time of the latest row unless given.
         """
-        history = History.of(entries)
+        return cls.from_history(History.of(entries), outstanding, summary, now=now)
+
+    @classmethod
+    def from_history(
+        cls,
+        history: History,
+        outstanding: Iterable[str] = (),
+        summary: Summary | None = None,
+        *,
+        now: datetime | None = None,
+    ) -> Self:
+        """Build it as `from_ledger` does, from rows that have been gathered already.
+
+        Whoever follows a recovery adds new rows to its history and need not read the others again.
+        """
         steps = history.steps()
         return cls._of(
             "ledger",

@@ -201,6 +201,9 @@ class Step:
     replay_of: str
     """The dead letter it came from; empty unless it was delivered again."""
 
+    dead: str
+    """The dead letter it left; empty unless it died."""
+
     undo_of: str
     """The event whose step of the same handler it takes back; empty unless it is an undo."""
 

@@ -117,16 +117,17 @@ def _unheld(label: str, group: str, event: TracedEvent | None, as_of: datetime) 
 def _held(step: Step, held: timedelta, as_of: datetime, asked: Approval | None) -> str:
     if step.undo_of:
         what = f"is to undo what it did on {step.event_type}"
-        return f"{step.group} {what}, for {spell(held)}: {_standing(step, as_of, asked)}"
+        return f"{step.group} {what}, for {spell(held)}: {standing(step, as_of, asked)}"
     has = f"{step.group} has had {step.event_type} for {spell(held)}"
-    return f"{has}, {_standing(step, as_of, asked)}"
+    return f"{has}, {standing(step, as_of, asked)}"
 
 
 def _since(step: Step, event: TracedEvent | None) -> datetime:
     return event.time if event and step.label != INBOX else step.start
 
 
-def _standing(step: Step, as_of: datetime, asked: Approval | None) -> str:
+def standing(step: Step, as_of: datetime, asked: Approval | None) -> str:
+    """Say where a delivery stands that has not ended: what it waits for, or how far it is."""
     next_no = step.attempts[-1].no + 1 if step.attempts else 1
     match step.outcome:
         case StepOutcome.RETRYING:

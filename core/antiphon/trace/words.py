@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from antiphon.trace.parts import Step
 
 _LONG_IN_SECONDS = timedelta(seconds=99.95)
 _HOUR = timedelta(hours=1)
@@ -41,6 +45,13 @@ def plain(text: str) -> str:
     """
     line = " ".join(text.split())
     return line if line.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in line)
+
+
+def named(step: Step) -> str:
+    """Name a step and what it reacts to, as the subject of a sentence."""
+    undo = "the undo of " if step.undo_of else ""
+    about = f" about {step.subject}" if step.subject else ""
+    return f"{undo}{step.group} on {step.event_type}{about}"
 
 
 def percent(fraction: float) -> str:
