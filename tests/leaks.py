@@ -11,7 +11,7 @@ from redis import Redis
 _GRACE_SECONDS = 2.0
 
 _LASTING = ("events:", "subscribers:", "recoveries:", "due:", "inbox:")
-_LASTING_ALONE = ("fence", "dead", "groups", "workers")
+_LASTING_ALONE = ("fence", "dead", "groups", "workers", "history")
 _LASTING_GUARDS = ("pauses", "held", "escalations", "guards", "audit", "timers", "approvals")
 _LASTING_WHILE_OPEN = ("recovery:", "outstanding:", "ledger:", "plan:")
 

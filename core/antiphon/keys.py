@@ -44,6 +44,7 @@ class Keys:
     approvals: str = field(init=False)
     guards: str = field(init=False)
     audit: str = field(init=False)
+    history: str = field(init=False)
     news: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,7 @@ class Keys:
             ("approvals", f"{prefix}approvals"),
             ("guards", f"{prefix}guards"),
             ("audit", f"{prefix}audit"),
+            ("history", f"{prefix}history"),
             ("news", tuple(f"{prefix}events:{t}" for t in NEWS_TYPES)),
         ):
             object.__setattr__(self, name, value)
@@ -139,6 +141,10 @@ class Keys:
             f"{prefix}relapse:{incident}",
             self.storm,
         )
+
+    def history_of(self, day: str) -> str:
+        """What outlives the records of the recoveries that opened on a day, `YYYY-MM-DD`."""
+        return f"{self.prefix}history:{day}"
 
     def guard(self, kind: str, name: str) -> str:
         """The state of one guard: a breaker, a budget, a rate, a resource, a relapse count."""

@@ -183,6 +183,12 @@ class Settings(BaseSettings):
     record_retention: _Positive = timedelta(days=7)
     """How long the record of a recovery is kept after it closed."""
 
+    history_retention: _MaybePositive = timedelta(days=400)
+    """How long a digest of a recovery is kept for reviews, beyond its record. ``off``: not."""
+
+    history_limit: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
+    """The most digests that are kept; the oldest days go first."""
+
     stream_retention: _Positive = timedelta(hours=24)
     """How long an event stays in its stream once nothing can need it any more."""
 

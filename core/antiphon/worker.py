@@ -14,6 +14,7 @@ from antiphon.duties.auditor import Auditor
 from antiphon.duties.claimer import Claimer
 from antiphon.duties.escalator import Escalator
 from antiphon.duties.heartbeat import Heartbeat
+from antiphon.duties.historian import Historian
 from antiphon.duties.janitor import Janitor
 from antiphon.duties.loop import Duty, Loop
 from antiphon.duties.sentry import Sentry
@@ -159,6 +160,7 @@ class Worker:
             Auditor(session),
             Escalator(session),
             Janitor(session),
+            Historian(session),
             sentry,
         ]
         self._intake = [timers, Loop(Claimer(session, posts.values()))]

@@ -35,6 +35,7 @@ _SHARED = {"--help"}
 _FIXED = {
     "open_recoveries", "closed_recoveries", "fence", "dead", "groups", "workers",
     "pauses", "held", "storm", "escalations", "guards", "audit", "timers", "approvals",
+    "history",
 }  # fmt: skip
 _GUARDS = {
     "breaker": "<name>",

@@ -1,0 +1,1 @@
+"""Reports made from the record itself: on one recovery, and on all of a quarter."""
