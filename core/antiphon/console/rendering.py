@@ -67,9 +67,12 @@ def static(name: str) -> str:
 
 def _clean(value: Any) -> Any:
     """Let no control character and no change of direction into a page."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return value if value.isprintable() else plain(value)
-    return "" if value is None else value
+    if value is None:
+        return ""
+    if isinstance(value, Markup | int | jinja2.Undefined):
+        return value
+    text = str(value)
+    return text if text.isprintable() else plain(text)
 
 
 def _lines(text: str) -> Markup:

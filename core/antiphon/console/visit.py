@@ -159,7 +159,7 @@ async def _done(act: Callable[[Deed], Awaitable[str]], deed: Deed) -> Told:
 
 def _sentence(words: str) -> str:
     text = " ".join(words.split())
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return text if text.endswith(".") else f"{text}."
 
 
 def _to_sign_in(request: Request) -> Response:
