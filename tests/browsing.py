@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,42 +51,85 @@ class ConsoleProcess:
         return found[0] if found else ""
 
 
-@asynccontextmanager
-async def console(
+def run_console(
     settings: Settings, folder: Path, *arguments: str, **environment: str
-) -> AsyncIterator[ConsoleProcess]:
-    """Run a console at a free port, and leave none behind."""
+) -> ConsoleProcess:
+    """Start a console at a free port, and wait until it answers."""
     out, log = folder / "console.out", folder / "console.log"
-    process = _spawn(settings, out, log, arguments, environment)
-    running = ConsoleProcess(process, out, log)
+    command = ["console", "--port", "0", *arguments]
+    process = _antiphon(settings, command, out, log, environment)
+    _wait(lambda: b"console.ready" in log.read_bytes(), process, log)
+    return ConsoleProcess(process, out, log)
+
+
+def run_worker(
+    settings: Settings, folder: Path, target: str, **environment: str
+) -> subprocess.Popen[bytes]:
+    """Start a worker, and wait until it reads."""
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    log = folder / "worker.log"
+    given = {**environment, "PYTHONPATH": path, "ANTIPHON_SERVE": "off"}
+    process = _antiphon(settings, ["run", target], folder / "worker.out", log, given)
+    _wait(lambda: b"services.ready" in log.read_bytes(), process, log)
+    return process
+
+
+def run_chromium(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start Debian's Chromium without a window; returns where to connect to it, too."""
+    log = folder / "chromium.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [
+                str(program("chromium")), "--headless=new", "--no-sandbox", "--disable-gpu",
+                "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+                "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )  # fmt: skip
+    found: list[str] = []
+
+    def listens() -> bool:
+        found[:] = re.findall(r"DevTools listening on (ws://\S+)", log.read_text())
+        return bool(found)
+
+    _wait(listens, process, log)
+    return process, found[0]
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Have a process end, if it has not."""
+    process.terminate()
     try:
-        await until(
-            lambda: b"console.ready" in log.read_bytes() or process.poll() is not None,
-            _STARTS_WITHIN_SECONDS,
-        )
-        assert process.poll() is None, log.read_text()
-        yield running
-    finally:
-        process.terminate()
         process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
-def _spawn(
+def _antiphon(
     settings: Settings,
+    command: Sequence[str],
     out: Path,
     log: Path,
-    arguments: Sequence[str],
     environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
     values = settings.model_dump(mode="json", include=settings.model_fields_set)
     ours = {f"ANTIPHON_{name.upper()}": str(value) for name, value in values.items()}
     with out.open("wb") as stdout, log.open("wb") as stderr:
         return subprocess.Popen(
-            [sys.executable, "-m", "antiphon", "console", "--port", "0", *arguments],
+            [sys.executable, "-m", "antiphon", *command],
             env={**os.environ, **ours, **environment, "PYTHONUNBUFFERED": "1"},
             stdout=stdout,
             stderr=stderr,
         )
+
+
+def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a process is ready; there is no event loop yet."""
+    asyncio.run(until(lambda: ready() or process.poll() is not None, _STARTS_WITHIN_SECONDS))
+    assert process.poll() is None, log.read_text()
 
 
 def tokens_file(folder: Path) -> tuple[Path, dict[str, str]]:
@@ -99,13 +143,10 @@ def tokens_file(folder: Path) -> tuple[Path, dict[str, str]]:
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium, without a window."""
+async def browser_at(address: str) -> AsyncIterator[Browser]:
+    """Drive a browser that runs."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=str(program("chromium")),
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-        )
+        browser = await playwright.chromium.connect_over_cdp(address)
         try:
             yield browser
         finally:

@@ -6,7 +6,7 @@ import inspect
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 import hypothesis
@@ -40,14 +40,25 @@ def _server_or_skip() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def lasting_process(pytestconfig: pytest.Config) -> Callable[[int], None]:
+    """Say of a process that it lasts as long as the session."""
+
+    def lasts(pid: int) -> None:
+        known = pytestconfig.stash.get(_SESSION_PROCESSES, ())
+        pytestconfig.stash[_SESSION_PROCESSES] = (*known, pid)
+
+    return lasts
+
+
+@pytest.fixture(scope="session")
 def shared_server(
-    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+    tmp_path_factory: pytest.TempPathFactory, lasting_process: Callable[[int], None]
 ) -> Iterator[EmbeddedServer]:
     # Nothing kills this one, so its disk need not be waited for.
     running = EmbeddedServer(tmp_path_factory.mktemp("shared-server"), durability="none")
     with _server_or_skip():
         running.start()
-    pytestconfig.stash[_SESSION_PROCESSES] = (running.pid,)
+    lasting_process(running.pid)
     yield running
     running.stop()
 

@@ -5,25 +5,43 @@ What they see is kept as pictures, in the folder that ANTIPHON_ARTEFACTS names o
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
+from redis import Redis
 
 from antiphon import Publisher, Settings
-from antiphon.broker.approvals import Approvals
 from antiphon.broker.auditing import deeds
 from antiphon.broker.errand import Errand
 from antiphon_events import DatabaseFailed, ServiceFailed
-from browsing import PHONE, ConsoleProcess, chromium, console, guest, tokens_file
-from child import Child
+from browsing import (
+    PHONE,
+    ConsoleProcess,
+    Guest,
+    browser_at,
+    end,
+    guest,
+    run_chromium,
+    run_console,
+    run_worker,
+    tokens_file,
+)
 from debian import INSTALLING_SECONDS
-from support import until
+from leaks import keys_of
 from witness import Witness
+
+_ARTEFACTS = Path(kept) if (kept := os.environ.get("ANTIPHON_ARTEFACTS")) else None
+"""Read now: tests do not see the developer's own settings."""
 
 pytestmark = pytest.mark.timeout(INSTALLING_SECONDS + 120)
 
@@ -32,64 +50,103 @@ PATHS = (
 )  # fmt: skip
 
 
-@dataclass
+@dataclass(frozen=True)
 class Town:
-    """A cell at work, its console, and a browser to visit it with."""
+    """A cell at work, its console and a browser: they last, each journey has its own subject."""
 
     settings: Settings
-    witness: Witness
     process: ConsoleProcess
     tokens: dict[str, str]
     repaired: Path
+    chromium: str
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One journey through the town."""
+
+    town: Town
+    witness: Witness
     browser: Browser
+    subject: str
     pictures: Path
+
+    def guest(self, **options: Any) -> AbstractAsyncContextManager[Guest]:
+        """Somebody who comes along."""
+        return guest(self.browser, self.town.process.base, self.pictures, **options)
+
+    def token(self, name: str) -> str:
+        return self.town.tokens[name]
 
     async def fails(self, event: DatabaseFailed | ServiceFailed) -> str:
         """Publish a failure; returns the correlation id of its recovery."""
-        async with Publisher(self.settings, source="probe") as publisher:
+        async with Publisher(self.town.settings, source="probe") as publisher:
             return (await publisher.publish(event)).correlation_id
 
     async def waits(self) -> str:
         """Have a recovery wait for people."""
-        correlation_id = await self.fails(DatabaseFailed(subject="orders-db"))
-        async with Errand.begin(self.settings) as errand:
-            await until(Approvals(errand).waiting, 30)
+        correlation_id = await self.fails(DatabaseFailed(subject=self.subject))
+        await self.witness.told(correlation_id, "asked")
         return correlation_id
 
     async def dies(self) -> str:
         """Have a recovery fail."""
-        correlation_id = await self.fails(ServiceFailed(subject="orders-api"))
+        correlation_id = await self.fails(ServiceFailed(subject=self.subject))
         await self.witness.closed(correlation_id, verdict="failed")
         return correlation_id
 
 
+@pytest.fixture(scope="session")
+def town(
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    lasting_process: Callable[[int], None],
+) -> Iterator[Town]:
+    settings = Settings(redis_url=redis_url, cell=f"town-{uuid.uuid4().hex[:8]}")
+    folder = tmp_path_factory.mktemp("town")
+    tokens, made = tokens_file(folder)
+    repaired = folder / "repaired"
+    with ExitStack() as stack:
+
+        def lasts(process: subprocess.Popen[bytes]) -> None:
+            stack.callback(end, process)
+            lasting_process(process.pid)
+
+        worker = run_worker(settings, folder, "console_shop:shop", SHOP_REPAIRED=str(repaired))
+        lasts(worker)
+        given = {"ANTIPHON_CONSOLE_TOKENS": str(tokens)}
+        process = run_console(settings, folder, "--logs", str(folder / "worker.log"), **given)
+        lasts(process.process)
+        chromium, address = run_chromium(folder)
+        lasts(chromium)
+        yield Town(settings, process, made, repaired, address)
+    with Redis.from_url(redis_url) as client:
+        if keys := keys_of(client, settings.cell):
+            client.unlink(*keys)
+
+
 @pytest.fixture
-async def town(settings: Settings, witness: Witness, tmp_path: Path) -> AsyncIterator[Town]:
-    kept = os.environ.get("ANTIPHON_ARTEFACTS")
-    pictures = Path(kept) / "console" if kept else tmp_path / "pictures"
+async def journey(
+    town: Town, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Journey]:
+    pictures = _ARTEFACTS / "console" if _ARTEFACTS else tmp_path / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    tokens, made = tokens_file(tmp_path)
-    repaired, log = tmp_path / "repaired", tmp_path / "worker.log"
-    async with (
-        Child.running("console_shop:shop", settings, log, SHOP_REPAIRED=str(repaired)),
-        console(
-            settings, tmp_path, "--logs", str(log), ANTIPHON_CONSOLE_TOKENS=str(tokens)
-        ) as process,
-        chromium() as browser,
-    ):
-        yield Town(settings, witness, process, made, repaired, browser, pictures)
+    name = f"orders-{abs(hash(request.node.name)) % 10_000}"
+    town.repaired.unlink(missing_ok=True)
+    async with Witness.open(town.settings) as witness, browser_at(town.chromium) as browser:
+        yield Journey(town, witness, browser, name, pictures)
 
 
-async def test_a_stuck_recovery_is_found_understood_and_let_go_on(town: Town) -> None:
+async def test_a_stuck_recovery_is_found_understood_and_let_go_on(journey: Journey) -> None:
     """An operator sees which one is stuck and why, approves, and watches it end by itself."""
-    await town.dies()
-    stuck = await town.waits()
-    async with guest(town.browser, town.process.base, town.pictures) as ana:
+    await journey.dies()
+    stuck = await journey.waits()
+    async with journey.guest() as ana:
         page = ana.page
-        await ana.sign_in(town.tokens["ana"])
+        await ana.sign_in(journey.token("ana"))
         await page.get_by_label("Status").select_option("open")
         await page.get_by_role("button", name="Filter").click()
-        row = page.get_by_role("row").filter(has_text="orders-db")
+        row = page.get_by_role("row").filter(has_text=journey.subject)
         await expect(row).to_contain_text("waits for approval: shop.restore")
         await ana.picture("recoveries")
         await row.get_by_role("link").click()
@@ -102,26 +159,27 @@ async def test_a_stuck_recovery_is_found_understood_and_let_go_on(town: Town) ->
         await page.evaluate("window.stayed = true")
         await expect(page.locator("#state")).to_contain_text("completed")
         await expect(page.locator("#waits")).to_contain_text("Nothing: it is over.")
-        await expect(page.locator("#news")).to_contain_text("orders-db: completed")
+        await expect(page.locator("#news")).to_contain_text(f"{journey.subject}: completed")
         assert await page.evaluate("window.stayed"), "it was loaded again by hand"
         await ana.picture("completed")
         await ana.go(f"/recovery/logs?id={stuck}")
         await expect(page.get_by_role("table")).to_contain_text("delivery.completed")
-    await town.witness.closed(stuck)
+    await journey.witness.closed(stuck)
 
 
-async def test_a_dead_letter_is_replayed(town: Town) -> None:
+async def test_a_dead_letter_is_replayed(journey: Journey) -> None:
     """From the list; its recovery then completes."""
-    failed = await town.dies()
-    async with guest(town.browser, town.process.base, town.pictures, color_scheme="dark") as ben:
+    failed = await journey.dies()
+    async with journey.guest(color_scheme="dark") as ben:
         page = ben.page
-        await ben.sign_in(town.tokens["ben"])
-        await page.get_by_role("link", name="Dead letters 1").click()
+        await ben.sign_in(journey.token("ben"))
+        await page.get_by_role("link", name="Dead letters").click()
         await expect(page.get_by_role("table")).to_contain_text("has no <b>binary</b> to start")
         await ben.picture("letters-dark")
-        await page.get_by_role("link", name="shop.restart").click()
+        row = page.get_by_role("row").filter(has_text=journey.subject)
+        await row.get_by_role("link", name="shop.restart").click()
         await ben.picture("letter-dark")
-        town.repaired.touch()
+        journey.town.repaired.touch()
         await page.get_by_label("Reason (optional)").fill("repaired")
         await page.get_by_role("button", name="Replay").click()
         await expect(page.locator("#state")).to_contain_text("completed")
@@ -130,15 +188,15 @@ async def test_a_dead_letter_is_replayed(town: Town) -> None:
         await expect(page.get_by_role("row").nth(1)).to_contain_text("ben")
         await expect(page.get_by_role("row").nth(1)).to_contain_text("replay")
         await ben.picture("audit-dark")
-    await town.witness.closed(failed)
+    await journey.witness.closed(failed)
 
 
-async def test_a_viewer_looks_and_cannot_act(town: Town) -> None:
+async def test_a_viewer_looks_and_cannot_act(journey: Journey) -> None:
     """Everything is there to read; no button is, and what is sent all the same is refused."""
-    stuck = await town.waits()
-    async with guest(town.browser, town.process.base, town.pictures) as cleo:
+    stuck = await journey.waits()
+    async with journey.guest() as cleo:
         page = cleo.page
-        await cleo.sign_in(town.tokens["cleo"])
+        await cleo.sign_in(journey.token("cleo"))
         for path in (*PATHS, f"/recovery?id={stuck}"):
             await cleo.go(path)
             acting = page.get_by_role("button").filter(
@@ -155,14 +213,14 @@ async def test_a_viewer_looks_and_cannot_act(town: Town) -> None:
         await expect(page.get_by_role("heading")).to_have_text("Not allowed")
         await expect(page.get_by_role("main")).to_contain_text("a viewer cannot act")
         await cleo.picture("viewer-refused")
-    async with Errand.begin(town.settings) as errand:
-        assert await deeds(errand) == []
+    async with Errand.begin(journey.town.settings) as errand:
+        assert "cleo" not in {deed.by for deed in await deeds(errand)}
 
 
-async def test_a_wrong_token_gets_nothing(town: Town) -> None:
+async def test_a_wrong_token_gets_nothing(journey: Journey) -> None:
     """Neither a page nor a hint; the log says that somebody tried, and not with what."""
-    await town.waits()
-    async with guest(town.browser, town.process.base, town.pictures) as stranger:
+    await journey.waits()
+    async with journey.guest() as stranger:
         page = stranger.page
         await stranger.go("/recoveries")
         await expect(page).to_have_url(re.compile(r"/login\?next=%2Frecoveries$"))
@@ -170,54 +228,55 @@ async def test_a_wrong_token_gets_nothing(town: Town) -> None:
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_have_text("This token is not known here.")
         await stranger.picture("wrong-token")
-        assert "orders-db" not in await page.content()
+        assert journey.subject not in await page.content()
         for path in PATHS:
             await stranger.go(path)
             await expect(page.get_by_label("Token")).to_be_visible()
         assert await stranger.context.cookies() == []
-    log = town.process.log.read_text()
+    log = journey.town.process.log.read_text()
     assert "console.sign_in_refused" in log
     assert "antiphon_wrong" not in log
     assert "Traceback" not in log
 
 
-async def test_a_phone_is_enough(town: Town) -> None:
+async def test_a_phone_is_enough(journey: Journey) -> None:
     """Nothing is wider than the screen, and a step is approved with a thumb."""
-    await town.dies()
-    stuck = await town.waits()
+    await journey.dies()
+    stuck = await journey.waits()
     phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "color_scheme": "dark"}
-    async with guest(town.browser, town.process.base, town.pictures, **phone) as ana:
+    async with journey.guest(**phone) as ana:
         page = ana.page
         await ana.go("/login")
-        await ana.sign_in(town.tokens["ana"])
+        await ana.sign_in(journey.token("ana"))
         for path in ("/recoveries", f"/recovery?id={stuck}", *PATHS[1:]):
             await ana.go(path)
             width = await page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE["width"], path
             await ana.picture(f"phone-{path.strip('/').partition('?')[0]}")
         await ana.go("/approvals")
-        await page.get_by_label("Reason").fill("seen it")
-        button = page.get_by_role("button", name="Approve")
+        asked = page.get_by_role("article").filter(has_text=journey.subject)
+        await asked.get_by_label("Reason").fill("seen it")
+        button = asked.get_by_role("button", name="Approve")
         box = await button.bounding_box()
         assert box
         assert box["height"] >= 40
         await button.tap()
         await expect(page.get_by_role("status").first).to_contain_text("Approved by ana")
-    await town.witness.closed(stuck)
+    await journey.witness.closed(stuck)
 
 
-async def test_nothing_needs_a_script(town: Town) -> None:
+async def test_nothing_needs_a_script(journey: Journey) -> None:
     """With JavaScript off every page is whole, and links and forms do all there is to do."""
-    stuck = await town.waits()
+    stuck = await journey.waits()
     off = {"java_script_enabled": False}
-    async with guest(town.browser, town.process.base, town.pictures, **off) as ana:
+    async with journey.guest(**off) as ana:
         page = ana.page
-        await ana.sign_in(town.tokens["ana"])
-        await page.get_by_role("link", name="orders-db").click()
+        await ana.sign_in(journey.token("ana"))
+        await page.get_by_role("link", name=journey.subject).click()
         await page.locator("#waits").get_by_label("Reason").fill("seen it")
         await page.get_by_role("button", name="Approve").click()
         await expect(page.get_by_role("status").first).to_contain_text("Approved by ana")
-        await town.witness.closed(stuck)
+        await journey.witness.closed(stuck)
         await page.reload()
         await expect(page.locator("#state")).to_contain_text("completed")
         await page.get_by_text("The same as a table").click()
@@ -227,13 +286,13 @@ async def test_nothing_needs_a_script(town: Town) -> None:
         await expect(page.get_by_label("Token")).to_be_visible()
 
 
-async def test_the_keyboard_is_enough(town: Town) -> None:
+async def test_the_keyboard_is_enough(journey: Journey) -> None:
     """Tab leads to every control in the order of the page, its place is seen, Enter acts."""
-    stuck = await town.waits()
-    async with guest(town.browser, town.process.base, town.pictures) as ana:
+    stuck = await journey.waits()
+    async with journey.guest() as ana:
         page, keyboard = ana.page, ana.page.keyboard
         await ana.go("/login")
-        await keyboard.type(town.tokens["ana"])
+        await keyboard.type(journey.token("ana"))
         await keyboard.press("Enter")
         await page.wait_for_url("**/recoveries")
         await keyboard.press("Tab")
@@ -255,12 +314,12 @@ async def test_the_keyboard_is_enough(town: Town) -> None:
         await keyboard.press("Enter")
         await expect(page.get_by_role("status").first).to_contain_text("Approved by ana")
         await expect(page.locator("#state")).to_contain_text("completed")
-    await town.witness.closed(stuck)
+    await journey.witness.closed(stuck)
 
 
-async def _tab_to(somebody: object, prefix: str) -> None:
+async def _tab_to(somebody: Guest, prefix: str) -> None:
     """Press Tab until the control whose id begins so has the focus."""
-    page = somebody.page  # type: ignore[attr-defined]
+    page = somebody.page
     for _ in range(20):
         if (await page.evaluate("document.activeElement.id")).startswith(prefix):
             return
@@ -268,12 +327,12 @@ async def _tab_to(somebody: object, prefix: str) -> None:
     raise AssertionError(f"Tab does not lead to {prefix}")
 
 
-async def test_what_is_typed_survives_what_is_new(town: Town) -> None:
+async def test_what_is_typed_survives_what_is_new(journey: Journey) -> None:
     """A page that looks for news takes nothing away from somebody who writes."""
-    stuck = await town.waits()
-    async with guest(town.browser, town.process.base, town.pictures) as ana:
+    stuck = await journey.waits()
+    async with journey.guest() as ana:
         page = ana.page
-        await ana.sign_in(town.tokens["ana"])
+        await ana.sign_in(journey.token("ana"))
         await ana.go(f"/recovery?id={stuck}")
         reason = page.locator("#waits").get_by_label("Reason")
         await reason.fill("half a sen")
@@ -283,18 +342,21 @@ async def test_what_is_typed_survives_what_is_new(town: Town) -> None:
         await expect(reason).to_be_focused()
 
 
-async def test_a_link_signs_in_once(settings: Settings, tmp_path: Path) -> None:
+async def test_a_link_signs_in_once(journey: Journey, tmp_path: Path) -> None:
     """Without a tokens file the console prints it: a click makes its user the operator."""
-    async with console(settings, tmp_path) as process, chromium() as browser:
-        async with guest(browser, process.base, tmp_path) as me:
+    process = await asyncio.to_thread(run_console, journey.town.settings, tmp_path)
+    try:
+        async with guest(journey.browser, process.base, tmp_path) as me:
             await me.page.goto(process.link)
             await me.page.get_by_role("button", name="Sign in as").click()
             await expect(me.page.get_by_role("heading", name="Recoveries")).to_be_visible()
             await expect(me.page.locator(".who")).to_contain_text("(operator)")
-        async with guest(browser, process.base, tmp_path) as other:
+        async with guest(journey.browser, process.base, tmp_path) as other:
             await other.page.goto(process.link)
             await expect(other.page.get_by_label("Token")).to_be_visible()
             token = process.said.split()[-1]
             await other.sign_in(token)
             await expect(other.page.get_by_role("heading", name="Recoveries")).to_be_visible()
         assert token not in process.log.read_text()
+    finally:
+        end(process.process)
