@@ -36,6 +36,8 @@ class Keys:
     dead: str = field(init=False)
     groups: str = field(init=False)
     workers: str = field(init=False)
+    parts: str = field(init=False)
+    described: str = field(init=False)
     pauses: str = field(init=False)
     held: str = field(init=False)
     storm: str = field(init=False)
@@ -61,6 +63,8 @@ class Keys:
             ("dead", f"{prefix}dead"),
             ("groups", f"{prefix}groups"),
             ("workers", f"{prefix}workers"),
+            ("parts", f"{prefix}parts"),
+            ("described", f"{prefix}described"),
             ("pauses", f"{prefix}pauses"),
             ("held", f"{prefix}held"),
             ("storm", f"{prefix}storm"),

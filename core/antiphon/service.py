@@ -81,7 +81,7 @@ class Service:
     @cached_property
     def worker(self) -> Worker:
         """Runs the handlers while the broker is started."""
-        return Worker(self.settings)
+        return Worker(self.settings, self._goals)
 
     @cached_property
     def broker(self) -> Broker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from antiphon.broker.circuits import Circuits
@@ -20,6 +20,7 @@ from antiphon.duties.loop import Duty, Loop
 from antiphon.duties.sentry import Sentry
 from antiphon.duties.timers import Timers
 from antiphon.executor import Executor
+from antiphon.flow.goal import Goal
 from antiphon.guards.policy import check
 from antiphon.handler import Handler
 from antiphon.inflight import InFlight
@@ -45,8 +46,10 @@ class Worker:
     share starts with the first and stops with the last.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, goals: Sequence[Goal] = ()) -> None:
+        """Work with `settings`, for a service with these goals, which may become more."""
         self._settings = settings
+        self._goals = goals
         self._in_flight = InFlight()
         self._posts: dict[str, Post] = {}
         self._session: Session | None = None
@@ -154,7 +157,8 @@ class Worker:
             await session.aclose()
             raise
         posts = self._posts
-        timers, attendance = Loop(Timers(session, posts)), Loop(Attendance(session, posts))
+        timers = Loop(Timers(session, posts))
+        attendance = Loop(Attendance(session, posts, self._goals))
         duties: list[Duty] = [
             Heartbeat(session, self._in_flight),
             Auditor(session),

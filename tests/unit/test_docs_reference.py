@@ -34,6 +34,7 @@ PLUGGED_IN = {
 _SHARED = {"--help"}
 _FIXED = {
     "open_recoveries", "closed_recoveries", "fence", "dead", "groups", "workers",
+    "parts", "described",
     "pauses", "held", "storm", "escalations", "guards", "audit", "timers", "approvals",
     "history",
 }  # fmt: skip

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from antiphon.cli.choreography import ServicesArgument, choreography_of
-from antiphon.cli.options import JsonOption
+from antiphon.cli.choreography import LiveOption, ServicesArgument, find
+from antiphon.cli.options import CellOption, JsonOption, UrlOption
 from antiphon.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -16,21 +16,32 @@ if TYPE_CHECKING:
     from antiphon.choreography import Choreography, Finding
 
 
-def check(services: ServicesArgument, *, json: JsonOption = False) -> None:
+def check(
+    services: ServicesArgument = None,
+    *,
+    live: LiveOption = False,
+    json: JsonOption = False,
+    url: UrlOption = None,
+    cell: CellOption = None,
+) -> None:
     """Look for faults in the choreography of services, as their handlers declare it.
 
-    It needs no server and runs no handler. Ends with status 1 when it finds something that is not
-    accepted in the code.
+    Of services that are named it needs no server, and it runs no handler. With --live it looks at
+    what workers run now; files and lines are then those of the machines they run on. Ends with
+    status 1 when it finds something that is not accepted in the code.
     """
-    from antiphon.choreography import examine  # noqa: PLC0415  keep `--help` quick
+    from antiphon.choreography import Code, examine  # noqa: PLC0415  keep `--help` quick
     from antiphon.choreography.document import findings_document  # noqa: PLC0415
 
-    choreography = choreography_of(services)
-    findings = examine(choreography)
+    found = find(services, live=live, url=url, cell=cell)
+    findings = examine(found.choreography)
+    if found.running:  # a remark says it, and what it means there
+        findings = tuple(one for one in findings if one.code != Code.SAME_NAME)
     if json:
         print_json(findings_document(findings))
     else:
-        _tell(choreography, findings)
+        _tell(found.choreography, findings)
+    found.remark()
     if any(finding.accepted is None for finding in findings):
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from antiphon.cli.options import CellOption, JsonOption, UrlOption
 from antiphon.cli.output import print_json
 from antiphon.cli.sources import FilesArgument, LogsOption, traced
+from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
     from antiphon.trace import Trace
@@ -35,6 +37,10 @@ def trace(
         bool, typer.Option("--full-scale", help="Leave no time out in which nothing happened.")
     ] = False,
     json: JsonOption = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", metavar="FILE", help="Draw the waterfall into an SVG file as well."),
+    ] = None,
     url: UrlOption = None,
     cell: CellOption = None,
 ) -> None:
@@ -44,6 +50,8 @@ def trace(
     is unknown.
     """
     found = traced(correlation_id, logs, more, url=url, cell=cell)
+    if svg:
+        _write_drawing(found, svg, full_scale=full_scale)
     if path is not None:
         _follow(found, path, json=json)
     elif json:
@@ -62,6 +70,15 @@ def _follow(found: Trace, what: str, *, json: bool) -> None:
         print_json(led.to_dict())
     else:
         typer.echo(led)
+
+
+def _write_drawing(found: Trace, file: Path, *, full_scale: bool) -> None:
+    from antiphon.drawing import waterfall  # noqa: PLC0415  keep `--help` quick
+
+    try:
+        file.write_text(waterfall(found, full_scale=full_scale), encoding="utf-8")
+    except OSError as error:
+        raise AntiphonError(f"cannot write the drawing {str(file)!r}: {error.strerror}") from error
 
 
 def _draw(found: Trace, *, full_scale: bool) -> None:

@@ -7,12 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from antiphon.trace.cuts import Cut
 from antiphon.trace.words import spell
 
-_LEAST = timedelta(seconds=2)
-"""A shorter gap is worth its room."""
-
-_MOST_BREAKS = 8
 _BREAK_WIDTH = 30.0
 _TICK_ROOM = 84.0
 """How far apart ticks are at least, in pixels: their labels stand side by side."""
@@ -24,8 +21,6 @@ _STEPS = (
     *(timedelta(milliseconds=ms) for ms in _MILLISECONDS),
     *(timedelta(seconds=s) for s in _SECONDS),
 )
-
-Interval = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +60,19 @@ class Timeline:
 
     @classmethod
     def of(
-        cls,
-        began: datetime,
-        ended: datetime,
-        busy: Iterable[Interval],
-        left: float,
-        right: float,
+        cls, began: datetime, ended: datetime, cuts: Sequence[Cut], left: float, right: float
     ) -> Timeline:
         """Lay out the time from `began` to `ended` between two places, in pixels.
 
         Args:
             began: The left end.
             ended: The right end; taken to be a millisecond later when it is not after `began`.
-            busy: When something happened; an event is an interval without length.
+            cuts: What to cut short between them, the earliest first, and not all of it.
             left: Where it begins.
             right: Where it ends.
         """
         ended = max(ended, began + timedelta(milliseconds=1))
-        gaps = _gaps(began, ended, busy)
-        cuts = _worth_cutting(gaps, ended - began)
-        drawn = (ended - began) - _total(cuts)
+        drawn = (ended - began) - sum((cut.length for cut in cuts), timedelta())
         scale = (right - left - _BREAK_WIDTH * len(cuts)) / drawn.total_seconds()
         return cls(tuple(_lay(began, ended, cuts, left, scale)))
 
@@ -125,46 +113,20 @@ class Timeline:
     def _step(self) -> timedelta:
         """Return the shortest round time that takes more room than a label."""
         whole = [stretch for stretch in self.stretches if not stretch.cut]
-        length = _total((stretch.since, stretch.until) for stretch in whole)
+        length = sum((stretch.until - stretch.since for stretch in whole), timedelta())
         width = sum(stretch.right - stretch.left for stretch in whole)
         least = length * (_TICK_ROOM / width)
         days = -(-least // _DAY) * _DAY
         return next((step for step in _STEPS if step >= least), days)
 
 
-def _gaps(began: datetime, ended: datetime, busy: Iterable[Interval]) -> list[Interval]:
-    """Find when nothing happened."""
-    gaps, at = [], began
-    for since, until in sorted(busy):
-        if since > at:
-            gaps.append((at, min(since, ended)))
-        at = max(at, until)
-    if ended > at:
-        gaps.append((at, ended))
-    return gaps
-
-
-def _worth_cutting(gaps: Sequence[Interval], length: timedelta) -> list[Interval]:
-    """Choose the longest, if without them what happened has at least twice the room."""
-    long = [gap for gap in gaps if gap[1] - gap[0] > _LEAST]
-    longest = sorted(long, key=lambda gap: gap[0] - gap[1])[:_MOST_BREAKS]
-    if length == _total(longest):  # nothing took any time, so one must be left to draw it in
-        longest.pop()
-    left = length - _total(longest)
-    chosen = [gap for gap in longest if gap[1] - gap[0] > left / 10]
-    return sorted(chosen) if length > 2 * (length - _total(chosen)) else []
-
-
-def _total(intervals: Iterable[Interval]) -> timedelta:
-    return sum((until - since for since, until in intervals), timedelta())
-
-
 def _lay(
-    began: datetime, ended: datetime, cuts: Iterable[Interval], left: float, scale: float
+    began: datetime, ended: datetime, cuts: Iterable[Cut], left: float, scale: float
 ) -> Iterator[Stretch]:
     """Put stretches side by side; `scale` is in pixels for each second."""
     at, x = began, left
-    for since, until in [*cuts, (ended, ended)]:
+    for cut in [*cuts, Cut(ended, ended)]:
+        since, until = cut.since, cut.until
         if since > at:
             right = x + (since - at).total_seconds() * scale
             yield Stretch(at, since, x, right, cut=False)

@@ -13,6 +13,7 @@ from antiphon.drawing.legend import legend
 from antiphon.drawing.marks import ROW, draw_bar, guides, scale
 from antiphon.drawing.svg import CELL, SMALL_CELL, cells, drawing, element, fit, text, title
 from antiphon.drawing.timeline import Timeline
+from antiphon.trace.cuts import cuts
 from antiphon.trace.flow import Scheduled
 from antiphon.trace.glyphs import UNICODE
 from antiphon.trace.model import Trace
@@ -52,7 +53,7 @@ class _Row:
         return ROW + _NOTE * len(self.notes)
 
 
-def waterfall(trace: Trace, *, styled: bool = True) -> str:
+def waterfall(trace: Trace, *, styled: bool = True, full_scale: bool = False) -> str:
     """Draw what happened when, as SVG.
 
     Of a recovery with more than 250 steps it draws those that tell most, and says how many it
@@ -61,10 +62,11 @@ def waterfall(trace: Trace, *, styled: bool = True) -> str:
     Args:
         trace: The recovery.
         styled: Whether to put the stylesheet in; a page may have `STYLE` in its head instead.
+        full_scale: Whether to cut no time short.
     """
     chosen = telling(trace, _MOST_STEPS)
     rows = _rows(trace, chosen)
-    line = _timeline(trace)
+    line = _timeline(trace, full_scale=full_scale)
     missing = _missing(trace, rows)
     height = _HEAD + sum(row.height for row in rows) + (ROW if missing else 0)
     name_ = f"Waterfall of recovery {trace.correlation_id}"
@@ -120,14 +122,11 @@ def _ready(node: Node, events: Mapping[str, datetime]) -> datetime | None:
     return None
 
 
-def _timeline(trace: Trace) -> Timeline:
+def _timeline(trace: Trace, *, full_scale: bool) -> Timeline:
     ends = [a.end for step in trace.steps for a in step.attempts if a.end]
     ended = max([trace.closed or trace.as_of, *ends])
-    busy = [(event.time, event.time) for event in trace.events]
-    for step in trace.steps:
-        busy += ((a.start, max(a.end or trace.as_of, a.start)) for a in step.attempts)
-        busy += ((moment, moment) for hold in step.holds for moment in (hold.since,))
-    return Timeline.of(trace.opened, ended, busy, _BEGIN, _END)
+    cut = () if full_scale else cuts(trace, trace.opened, ended)
+    return Timeline.of(trace.opened, ended, cut, _BEGIN, _END)
 
 
 def _missing(trace: Trace, rows: Sequence[_Row]) -> str:
