@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from antiphon.cli.choreography import LiveOption, ServicesArgument, find
 from antiphon.cli.options import CellOption, UrlOption
 from antiphon.cli.output import print_json
+
+if TYPE_CHECKING:
+    from antiphon.choreography import Choreography
 
 
 def graph(
@@ -38,6 +42,11 @@ def graph(
         runs = {"running": found.running.to_dict()} if found.running else {}
         print_json({**document(found.choreography), **runs})
     else:
-        write = {"text": text, "mermaid": mermaid, "graphviz": graphviz, "svg": svg}[format_]
-        typer.echo(write(found.choreography))
+        writers: dict[str, Callable[[Choreography], str]] = {
+            "text": text,
+            "mermaid": mermaid,
+            "graphviz": graphviz,
+            "svg": svg,
+        }
+        typer.echo(writers[format_](found.choreography))
     found.remark()

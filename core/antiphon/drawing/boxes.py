@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from antiphon.drawing.graph import Box, Layout, Link, Point
 from antiphon.drawing.svg import CELL, SMALL_CELL, cells, element, fit, text, title
+from antiphon.trace.words import plain
 
 _PADDING = 10.0
 _LINE = 15.0
@@ -82,7 +83,11 @@ class Painter:
         for card in cards:
             x, y = self.layout.places[card.id]
             drawn = self._card(card, x + self.left, y + self.top)
-            yield element("a", *drawn, href=card.href) if card.href else element("g", *drawn)
+            named = plain(card.id)
+            if card.href:
+                yield element("a", *drawn, href=card.href, data_id=named)
+            else:
+                yield element("g", *drawn, data_id=named)
 
     def arrows(self, arrows: Sequence[Arrow]) -> Iterator[str]:
         """Draw lines with their tips, and the words on them above all lines."""

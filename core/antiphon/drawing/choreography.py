@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from antiphon.choreography.choreography import Choreography
 from antiphon.choreography.sketch import Node, Sketch
 from antiphon.drawing.boxes import Arrow, Card, Painter
 from antiphon.drawing.layers import lay_out
+from antiphon.drawing.ranks import ranks, without_rings
 from antiphon.drawing.svg import CELL, drawing, element, fit, paragraph, text
 
 _WIDEST = 4
@@ -42,7 +43,7 @@ def choreography(found: Choreography, *, styled: bool = True) -> str:
     """
     sketch = Sketch.of(found)
     lanes = _lanes(found, sketch)
-    used = [name for name in (_OUTSIDE, *found.services) if name in lanes.values()]
+    used = _in_order(sketch, lanes)
     cards = [_card(node, used.index(lanes[node.id])) for node in sketch.nodes]
     arrows = [
         Arrow(start=line.start, end=line.end, look=line.look, label=line.label)
@@ -109,6 +110,17 @@ def _lanes(found: Choreography, sketch: Sketch) -> dict[str, str]:
         else:
             lanes[node.id] = found.parts[int(node.id[1:])].service
     return lanes
+
+
+def _in_order(sketch: Sketch, lanes: Mapping[str, str]) -> list[str]:
+    """Put lanes side by side in the order in which events come to them."""
+    ids = [node.id for node in sketch.nodes]
+    pairs = without_rings(ids, [(line.start, line.end) for line in sketch.lines])
+    depth = ranks(ids, pairs, len(ids))
+    first: dict[str, int] = {}
+    for id_ in ids:
+        first[lanes[id_]] = min(depth[id_], first.get(lanes[id_], depth[id_]))
+    return sorted(first, key=lambda lane: (lane != _OUTSIDE, first[lane]))
 
 
 def _card(node: Node, lane: int) -> Card:

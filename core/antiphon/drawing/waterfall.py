@@ -21,7 +21,7 @@ from antiphon.trace.notes import Notes
 from antiphon.trace.parts import Step, TracedEvent
 from antiphon.trace.rows import name, workers
 from antiphon.trace.tree import Branch, Node, branches
-from antiphon.trace.words import clock, spell
+from antiphon.trace.words import clock, plain, spell
 
 WIDTH = 980.0
 _MARGIN = 12.0
@@ -153,7 +153,7 @@ def _header(trace: Trace) -> Iterator[str]:
 def _draw(rows: Sequence[_Row], line: Timeline, trace: Trace) -> Iterator[str]:
     y = _HEAD
     for row in rows:
-        yield element("g", *_row(row, y, line, trace))
+        yield element("g", *_row(row, y, line, trace), data_id=plain(row.node.id))
         y += row.height
 
 

@@ -60,7 +60,7 @@ def _gaps(trace: Trace, began: datetime, ended: datetime) -> Iterator[Cut]:
     for since, until in sorted(_happened(trace, ended)):
         if since > reached:
             yield Cut(reached, min(since, ended))
-        reached = max(reached, until)
+        reached = max(reached, since, until)  # clocks of workers may put an end before its start
     if ended > reached:
         yield Cut(reached, ended)
 
