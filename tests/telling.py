@@ -29,7 +29,7 @@ class _Teller:
     """Tells a story step by step, each drawn from what can follow."""
 
     def __init__(self, chance: Random) -> None:
-        self._one = chance.choice
+        self._chance, self._one = chance, chance.choice
         self.story = FlowStory()
         self.facts: list[Fact] = [self.story.opens("service.failed", self._one(_SUBJECTS))]
         self.running: list[Run] = []
@@ -45,7 +45,7 @@ class _Teller:
         self._one(moves)()
 
     def close(self) -> None:
-        if self.done and self._one((True, False)):
+        if self.done and self._chance.random() < 1 / 2:
             self.story.closes(self.done[-1], self._one(("completed", "failed")), done=1)
 
     def _start(self) -> None:
@@ -97,13 +97,13 @@ class _Teller:
     def _put_off(self) -> None:
         run = self._one(self.done)
         later = self.story.puts_off(run, self._one(_TYPES), "web", due_in=60)
-        if self._one((True, False)):
+        if self._chance.random() < 1 / 2:
             self.facts.append(self.story.after(1).publishes(later, run.group))
 
     def _child(self) -> None:
         run = self._one(self.done)
         child = self.story.starts_child(run, "service.failed", self._one(_SUBJECTS))
-        if self._one((True, False)):
+        if self._chance.random() < 1 / 2:
             self.facts.append(self.story.after(1).hears_of(child, run, "completed"))
 
 
