@@ -279,3 +279,14 @@ async def test_an_open_breaker_is_listed(guarded: GuardedCell) -> None:
     assert await guarded.run(leaving) == b"closed>open"
     until = int((await guarded.hash(key))["until"])
     assert (await guarded.zset(keys.guards))[entry] >= until
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_breaker_that_opens_at_its_first_failures_is_listed(guarded: GuardedCell) -> None:
+    """What was let through before any failed did not list it; what it holds does."""
+    react = handler(ServiceFailed, breaker=Breaker(NAME, fail_max=1, reset_timeout="1m"))
+    await guarded.deploy(react)
+    first, other = await guarded.delivered(react, *[ServiceFailed(subject=s) for s in "ab"])
+    await guarded.postpone(await guarded.runs(first))
+    assert (await guarded.waits(other)).guard == "breaker"
+    assert f"breaker|{NAME}|1|{RESET_MS}" in await guarded.zset(guarded.keys.guards)

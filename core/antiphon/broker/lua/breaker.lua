@@ -18,3 +18,7 @@ function guards.breaker.spend(k, a, token)
   if probes then take_probe(k, delivery, ARGV[a + 3]) end
   index('breaker', a, ARGV[a + 1], ARGV[a + 2], probes or fails or token % 64 == 0)
 end
+
+function guards.breaker.hold(k, a)
+  index('breaker', a, ARGV[a + 1], ARGV[a + 2], true)
+end
