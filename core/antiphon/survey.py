@@ -39,10 +39,10 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """How much of a budget or a rate is used up."""
+    """How much of what a guard allows within its window is used up."""
 
     guard: str
-    """``budget`` or ``rate``."""
+    """``relapse``, ``budget`` or ``rate``."""
 
     name: str
     used: int
@@ -72,7 +72,7 @@ class Survey:
     circuits: tuple[Circuit, ...] = ()
     uses: tuple[Use, ...] = ()
     unlisted: int = 0
-    """Breakers, budgets and rates that are not among these two: too many."""
+    """Breakers and other guards that are not among these two: too many."""
 
     unacknowledged: Mapping[int, int] = field(default_factory=dict)
     """Escalations that nobody has acknowledged, by tier."""

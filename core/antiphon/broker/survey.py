@@ -31,7 +31,8 @@ _MOST_INDEXED, _MOST_LISTED = 1000, 100
 
 _MOST_LETTERS, _MOST_LETTER_BYTES = 1000, 1_000_000
 
-_WINDOWS = ("budget", "rate")
+_WINDOWS = ("relapse", "budget", "rate")
+"""The guards that count within a window, those first that are the fewest."""
 
 
 class Surveying:
@@ -265,11 +266,10 @@ def _listed(index: Iterable[Indexed], unread: int) -> tuple[list[Indexed], list[
     """
     ours = [one for one in index if one.kind == "breaker" or one.kind in _WINDOWS]
     names = list({(one.kind, one.name): one for one in reversed(ours)}.values())
-    breakers = sorted((one for one in names if one.kind == "breaker"), key=_name)
-    windows = sorted((one for one in names if one.kind in _WINDOWS), key=_name)
+    breakers = sorted((one for one in names if one.kind == "breaker"), key=lambda one: one.name)
+    windows = sorted(
+        (one for one in names if one.kind in _WINDOWS),
+        key=lambda one: (_WINDOWS.index(one.kind), one.name),
+    )
     more = max(0, len(breakers) - _MOST_LISTED) + max(0, len(windows) - _MOST_LISTED)
     return breakers[:_MOST_LISTED], windows[:_MOST_LISTED], unread + more
-
-
-def _name(one: Indexed) -> tuple[str, str]:
-    return one.kind, one.name

@@ -93,9 +93,11 @@ def _recoveries(survey: Survey | None) -> Iterator[GaugeMetricFamily]:
 def _guards(survey: Survey | None) -> Iterator[GaugeMetricFamily]:
     state = _gauge("breaker_state", "1 for the state a circuit breaker is in.", "name", "state")
     away = _gauge("breaker_open_seconds", "Time for which a breaker has not been closed.", "name")
-    used = _gauge("guard_used", "Attempts a budget or rate has counted.", "guard", "name")
-    limit = _gauge("guard_limit", "Attempts a budget or rate allows.", "guard", "name")
-    unlisted = _gauge("guards_unlisted", "Breakers, budgets and rates too many to be listed.")
+    used = _gauge(
+        "guard_used", "What a relapse guard, budget or rate has counted.", "guard", "name"
+    )
+    limit = _gauge("guard_limit", "What a relapse guard, budget or rate allows.", "guard", "name")
+    unlisted = _gauge("guards_unlisted", "Guards too many to be listed.")
     for circuit in survey.circuits if survey else ():
         for label, word in _STATES.items():
             state.add_metric([circuit.name, label], float(circuit.state == word))
