@@ -15,10 +15,22 @@ from typing import Literal
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
-from antiphon_events import event_types
+from antiphon_events import Failure, event_class, event_types
 
 Ending = Literal["completed", "retrying", "died", "deferred", "released", "abandoned"]
 """How an attempt at a step ended."""
+
+_VERDICTS = ("completed", "partial", "failed", "halted", "cancelled")
+_ALARMING = {
+    "approval": ("suppressed",),
+    "breaker": ("suppressed",),
+    "budget": ("suppressed",),
+    "events": ("halted", "suppressed"),
+    "hops": ("halted", "suppressed"),
+    "staleness": ("suppressed",),
+    "visits": ("halted", "suppressed"),
+}
+"""What guards decide that people want to hear of, by guard."""
 
 _OTHER = "other"
 """Stands for all event types this process does not know: they are as many as somebody writes."""
@@ -152,6 +164,7 @@ class Steps:
     """The steps of one handler; its series are there from the start, at zero."""
 
     def __init__(self, group: str) -> None:
+        _begin_at_zero()
         self._group = group
         _RUNNING.labels(group).set_function(lambda: _running[group])
         self._failures = _FAILURES.labels(group)
@@ -190,6 +203,20 @@ class Steps:
                 self._lost.inc()
             case _:
                 pass
+
+
+def _begin_at_zero() -> None:
+    """Show what alerts count before there is any: Prometheus sees no rise in a series that is new.
+
+    The first recovery that is halted, or that fails, would go unnoticed.
+    """
+    for guard, decisions in _ALARMING.items():
+        for decision in decisions:
+            _DECISIONS.labels(guard, decision)
+    for event_type in event_types():
+        if issubclass(event_class(event_type), Failure):
+            for verdict in _VERDICTS:
+                _child(_CLOSED, event_type, verdict)
 
 
 def closed(event_type: str, verdict: str, seconds: float, correlation_id: str) -> None:
