@@ -6,49 +6,37 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 import debian
 import documents
 from antiphon.cli.commands import OURS
-from documents import ROOT
+from antiphon.telemetry.metrics import Steps
+from prometheus import (
+    CONFIGURED,
+    RULES,
+    alerts,
+    documented_metrics,
+    facts_of_the_cell,
+    metrics_in,
+    rules,
+)
 
-PROMETHEUS = ROOT / "compose" / "prometheus"
-RULES = PROMETHEUS / "antiphon.rules.yml"
 WHEN = Path(__file__).with_name("rules.test.yml")
 PAGE = "reference/alerts.md"
-
-_SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 pytestmark = pytest.mark.timeout(debian.INSTALLING_SECONDS)
 
 
-def _groups() -> list[dict[str, Any]]:
-    document = yaml.safe_load(RULES.read_text(encoding="utf-8"))
-    return list(document["groups"])
-
-
-_ALL = [rule for group in _groups() for rule in group["rules"]]
-ALERTS = {rule["alert"]: rule for rule in _ALL if "alert" in rule}
+_ALL, ALERTS = rules(), alerts()
 RECORDED = {rule["record"] for rule in _ALL if "record" in rule}
 each_alert = pytest.mark.parametrize("name", ALERTS)
 
 
-def metrics_in(expression: str) -> set[str]:
-    """The metrics of Antiphon's that a query reads; what a rule recorded is none."""
-    names = re.findall(r"(?<![:\w])antiphon_\w+(?!:)\b", expression)
-    return {_SUFFIX.sub("", name) for name in names}
-
-
-def documented_metrics() -> set[str]:
-    names = re.findall(r"^\| `(antiphon_\w+)", documents.page("reference/metrics.md"), re.MULTILINE)
-    return set(names)
-
-
-def _promtool(*arguments: str | Path, of: Path = PROMETHEUS) -> str:
+def _promtool(*arguments: str | Path, of: Path = CONFIGURED) -> str:
     """Run promtool, which must be content; returns what it said."""
     command = [debian.program("promtool"), *arguments]
     done = subprocess.run(command, cwd=of, capture_output=True, text=True, check=False)
@@ -133,7 +121,24 @@ def test_what_a_rule_reads_is_there() -> None:
 
 
 def test_a_fact_of_the_cell_is_counted_once() -> None:
-    """Every replica exports the same facts: a rule reads them through a recording rule."""
-    for name, rule in ALERTS.items():
-        of_the_cell = {f"antiphon_{fact.split('antiphon_')[1].split(':')[0]}" for fact in RECORDED}
-        assert not metrics_in(rule["expr"]) & (of_the_cell - {"antiphon_survey"}), name
+    """Every replica exports the same facts: none is summed over them, and none fires twice."""
+    for rule in rules():
+        for name in metrics_in(rule["expr"]) & facts_of_the_cell():
+            assert re.search(rf"max by \([\w, ]+\) \({name}[)\{{]", rule["expr"]), rule
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("antiphon_guard_decisions_total", {"guard": "visits", "decision": "halted"}),
+        ("antiphon_guard_decisions_total", {"guard": "budget", "decision": "suppressed"}),
+        (
+            "antiphon_recoveries_closed_total",
+            {"event_type": "service.failed", "verdict": "failed"},
+        ),
+    ],
+)
+def test_the_first_of_its_kind_is_seen(name: str, labels: dict[str, str]) -> None:
+    """What an alert counts is there, at zero, as soon as there is a handler."""
+    Steps("alerts.first")
+    assert REGISTRY.get_sample_value(name, labels) is not None
