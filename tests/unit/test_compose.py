@@ -6,6 +6,7 @@ import configparser
 import re
 
 import pytest
+import yaml
 
 from antiphon.duration import duration
 from antiphon.loading import load_service
@@ -34,11 +35,12 @@ def _parts(lines: list[str], indent: int) -> dict[str, list[str]]:
 
 TOP = _parts(_lines(), 0)
 SERVICES = {name: "\n".join(lines) for name, lines in _parts(TOP["services"][1:], 2).items()}
-WORKERS = {
-    name: found[1]
+_RUNS = {
+    name: found
     for name, text in SERVICES.items()
-    if (found := re.search(r'command: \[run, "([^"]+)"\]', text))
+    if (found := re.search(r'command: \[run, "([^"]+)", --serve, "([^"]+)"\]', text))
 }
+WORKERS = {name: found[1] for name, found in _RUNS.items()}
 
 
 def test_the_file_is_indented_as_yaml_is() -> None:
@@ -87,6 +89,27 @@ def test_a_worker_runs_a_service_that_is_there(name: str) -> None:
     checked = re.search(r"antiphon groups list \| grep -q '\^(\S+) \*now'", SERVICES[name])
     assert checked is not None
     assert checked[1] in {handler.group for handler in service.handlers}
+
+
+def test_prometheus_looks_where_the_workers_serve() -> None:
+    """They share a network, so each has a port of its own."""
+    document = yaml.safe_load((COMPOSE / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    [[told]] = [job["static_configs"] for job in document["scrape_configs"]]
+    assert told["targets"] == [found[2] for found in _RUNS.values()]
+    assert told["labels"] == {"cell": Settings().cell}
+
+
+def test_what_watches_shares_the_shop_s_network() -> None:
+    """Nothing is heard beyond this machine, and what is mounted is there."""
+    watch = yaml.safe_load((COMPOSE / "watch.yaml").read_text(encoding="utf-8"))["services"]
+    ports = watch.pop("valkey")["ports"]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert sorted(watch) == ["alertmanager", "grafana", "prometheus"]
+    for service in watch.values():
+        assert service["network_mode"] == "service:valkey"
+        for volume in service["volumes"]:
+            assert (COMPOSE / volume.split(":")[0]).is_dir(), volume
+            assert volume.endswith(":ro")
 
 
 def test_containers_have_time_to_stop() -> None:
