@@ -153,6 +153,14 @@ class Prometheus:
             if any(value not in {"NaN", "+Inf", "-Inf"} for _, value in series["values"])
         ]
 
+    async def exemplars(self, metric: str) -> set[str]:
+        """The correlation ids that a metric's buckets lead to."""
+        found = await self.ask(
+            "query_exemplars", query=metric, start=self.began, end=time.time() + 1
+        )
+        kept = [one["labels"] for series in found for one in series["exemplars"]]
+        return {labels["correlation_id"] for labels in kept}
+
 
 @asynccontextmanager
 async def watching(folder: Path, *targets: str, cell: str) -> AsyncIterator[Prometheus]:
@@ -180,6 +188,7 @@ async def watching(folder: Path, *targets: str, cell: str) -> AsyncIterator[Prom
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
         "--query.lookback-delta=10s",
         "--rules.alert.resend-delay=2s",
     )
