@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 
 from antiphon.instants import EPOCH, entry_instant
 
@@ -82,7 +81,10 @@ class Entry:
     @classmethod
     def from_row(cls, entry_id: bytes, row: Mapping[bytes, bytes]) -> Entry:
         """Read a row of the ledger stream; bytes that are not UTF-8 become replacement marks."""
-        fields = {_name(name): str(value, "utf-8", "replace") for name, value in row.items()}
+        try:
+            fields = {_NAMES[name]: value.decode() for name, value in row.items()}
+        except UnicodeDecodeError:
+            fields = {_NAMES[name]: value.decode("utf-8", "replace") for name, value in row.items()}
         entry = entry_id.decode()
         return cls(entry_instant(entry) or EPOCH, entry, fields.pop("kind", ""), fields)
 
@@ -121,7 +123,16 @@ class Entry:
             return None
 
 
-@lru_cache(maxsize=256)
-def _name(raw: bytes) -> str:
-    """Decode the name of a field; the same few come in every row."""
-    return str(raw, "utf-8", "replace")
+class _Names(dict[bytes, str]):
+    """Decodes the names of fields; the same few come in every row."""
+
+    _MOST = 1024
+
+    def __missing__(self, raw: bytes) -> str:
+        name = raw.decode("utf-8", "replace")
+        if len(self) < self._MOST:  # whoever writes a row can make names up
+            self[raw] = name
+        return name
+
+
+_NAMES = _Names()

@@ -86,4 +86,5 @@ def _draw(found: Trace, *, full_scale: bool) -> None:
 
     from antiphon.trace.picture import Picture  # noqa: PLC0415
 
-    Console().print(Picture(found, full_scale=full_scale))
+    # It fits the console by itself; to have each of its lines measured again would take as long.
+    Console().print(Picture(found, full_scale=full_scale), crop=False)

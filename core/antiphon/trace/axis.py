@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _USEFUL = frozenset({AttemptOutcome.COMPLETED, AttemptOutcome.RUNNING})
 
-
 _CUT_COLUMNS = 3
 """What is left of a stretch that is cut out; the mark stands in the middle."""
 
@@ -61,7 +60,8 @@ class Axis:
 
     def column(self, moment: datetime) -> int:
         """Return the column an instant falls in; instants outside fall on the edge."""
-        return min(max(math.floor(self._place(moment)), 0), self.columns - 1)
+        column = math.floor(self._place(moment))
+        return 0 if column < 0 else min(column, self.columns - 1)
 
     def scale(self) -> str:
         """Write what the two ends stand for."""
@@ -138,6 +138,8 @@ class Axis:
 
     def _place(self, moment: datetime) -> float:
         since = moment - self.began
+        if not self.cuts:
+            return since / self._knots[-1][0] * self.columns
         position = bisect_right(self._knots, since, 1, len(self._knots) - 1, key=_since)
         (left, first), (right, last) = self._knots[position - 1 : position + 1]
         return first + (since - left) / (right - left) * (last - first) if right > left else first

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.trace import approvals
 from antiphon.trace.headlines import headlines, without_path
-from antiphon.trace.news import NEWS
+from antiphon.trace.news import NEWS, STEP_FAILED
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome
 from antiphon.trace.words import clock, named, spell
 
@@ -86,7 +86,7 @@ def _given_up(trace: Trace) -> Iterator[str]:
         if step.outcome not in _GIVEN_UP or step.event_type in NEWS:
             continue
         told.add(step.group)
-        answers = [types[name] for name in step.published if types[name] != "step.failed"]
+        answers = [types[name] for name in step.published if types[name] != STEP_FAILED]
         again = "; it was delivered again" if step.dead and step.dead in replayed else ""
         answered = f"; its handler answered with {', '.join(answers)}" if answers else ""
         yield without_path(f"{named(step)} {_end(step)}", trace) + answered + again

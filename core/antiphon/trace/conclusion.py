@@ -8,9 +8,8 @@ from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace.flow import Flow
 from antiphon.trace.history import History
-from antiphon.trace.news import NEWS
+from antiphon.trace.news import NEWS, STEP_FAILED
 from antiphon.trace.parts import Step, StepOutcome
-from antiphon_events import StepFailed
 
 _NOT_UNDONE = frozenset({StepOutcome.DIED, StepOutcome.LOST, StepOutcome.SUPPRESSED})
 """How an undo ends in vain."""
@@ -78,7 +77,7 @@ def _cancelled(flow: Flow) -> str:
 
 def _answered(died: Step, history: History) -> bool:
     """Whether an event of its handler's own stands for a death, which is then a branch."""
-    return any(history.events[event_id].type != StepFailed.type for event_id in died.published)
+    return any(history.events[event_id].type != STEP_FAILED for event_id in died.published)
 
 
 def _closing(history: History, steps: Sequence[Step]) -> Entry | None:

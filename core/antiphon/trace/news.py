@@ -5,6 +5,8 @@ from __future__ import annotations
 from antiphon.keys import NEWS_TYPES
 
 ESCALATED = "recovery.escalated"
+STEP_FAILED = "step.failed"
+"""The answer to a death that no handler gave: a name, so that a trace need not load events."""
 
 NEWS = frozenset(
     {

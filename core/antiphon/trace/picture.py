@@ -6,14 +6,13 @@ Every mark has a word beside it, so nothing is said by colour alone.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
-from rich.style import Style
 from rich.text import Text
 
 from antiphon.trace.axis import Axis
@@ -27,8 +26,9 @@ from antiphon.trace.tree import Branch, branches
 from antiphon.trace.words import plain, spell
 
 _HEADINGS = ("outcome", "try", "on", "took")
-_CELL_WIDTHS = (10, 3, 3, 7)
-_CELLS = sum(_CELL_WIDTHS) + len(_CELL_WIDTHS)
+_CELLS = 10 + 3 + 3 + 7 + 4
+"""Columns of the cells, each with a blank before it."""
+
 _NARROWEST_LABEL = 20
 _NARROWEST_AXIS = 20
 _LONGEST_CHAIN = 8
@@ -62,8 +62,11 @@ class Picture:
         columns = max(width - label - _CELLS - 1, 1)
         axis = Axis.of(trace, columns, glyphs, full_scale=self.full_scale)
         head = Row("", "", _HEADINGS, axis.scale(), "dim")
-        for row in chain([head], rows(trace, tree, axis)):
-            yield from _line(row, label, width, glyphs, console.get_style(row.style or "none"))
+        lines = (
+            (row.style, row.guide, _line(row, label, width, glyphs))
+            for row in chain([head], rows(trace, tree, axis))
+        )
+        yield from _segments(lines, console)
         yield ""
         yield _legend(glyphs, width, axis.cuts)
         yield from _section("Outstanding", [owed.words for owed in trace.outstanding], width)
@@ -108,28 +111,41 @@ def _labelled(trace: Trace, glyphs: Glyphs, width: int) -> tuple[list[Branch], i
     """Return the tree, and how wide its names may be."""
     tree = list(branches(trace, glyphs))
     names = [
-        cell_len(b.guide + name(b.node)) + 2 for b in tree if not isinstance(b.node, TracedEvent)
+        len(b.guide) + cell_len(name(b.node)) + 2
+        for b in tree
+        if not isinstance(b.node, TracedEvent)
     ]
     label = min(max(names, default=0), width - _CELLS - _NARROWEST_AXIS - 1)
     return tree, max(label, _NARROWEST_LABEL)
 
 
-def _line(row: Row, label: int, width: int, glyphs: Glyphs, style: Style) -> Iterator[Segment]:
+def _segments(lines: Iterable[tuple[str, str, str]], console: Console) -> Iterator[Segment]:
+    """Colour lines behind their guides; where there are no colours, many are one segment.
+
+    They are segments because a long recovery has tens of thousands, and `Text` would wrap each.
+    """
+    if console.color_system is None:
+        yield Segment("".join(f"{line}\n" for _, _, line in lines))
+        return
+    end = Segment.line()
+    for style, guide, line in lines:
+        yield Segment(line[: len(guide)])
+        yield Segment(line[len(guide) :], console.get_style(style) if style else None)
+        yield end
+
+
+def _line(row: Row, label: int, width: int, glyphs: Glyphs) -> str:
     """Fit a row to the width: the label gives way, the columns never do."""
     named = _writable(row.label, glyphs)
     if row.cells is not None:
-        cells = [text.ljust(size) for text, size in zip(row.cells[:3], _CELL_WIDTHS, strict=False)]
-        cells.append(row.cells[3].rjust(_CELL_WIDTHS[-1]))
-        left = " ".join([_fit(row.guide + named, label, glyphs), *cells])
+        outcome, attempt, on, took = row.cells
+        left = _fit(row.guide, named, label, glyphs)
+        line = f"{left} {outcome:10} {attempt:3} {on:3} {took:>7} {row.bar}".rstrip()
     else:
-        left = _fit(row.guide + named, label + _CELLS if row.bar else width, glyphs)
-    line = f"{left} {row.bar}".rstrip()
-    if cell_len(line) > width:
-        line = set_cell_size(line, width)
-    # Segments, because a long recovery has tens of thousands of lines and `Text` would wrap each.
-    yield Segment(line[: len(row.guide)])
-    yield Segment(line[len(row.guide) :], style)
-    yield Segment.line()
+        left = _fit(row.guide, named, label + _CELLS if row.bar else width, glyphs)
+        line = f"{left} {row.bar}".rstrip()
+    # Bars are as wide as they are long, and all else has been fitted; but for a narrow terminal.
+    return line if label + _CELLS < width else set_cell_size(line, min(cell_len(line), width))
 
 
 def _writable(text: str, glyphs: Glyphs) -> str:
@@ -137,10 +153,13 @@ def _writable(text: str, glyphs: Glyphs) -> str:
     return text.replace(UNICODE.publishes, glyphs.publishes)
 
 
-def _fit(text: str, size: int, glyphs: Glyphs) -> str:
-    if cell_len(text) <= size:
-        return set_cell_size(text, size)
-    return set_cell_size(text, size - 1) + glyphs.ellipsis
+def _fit(guide: str, text: str, size: int, glyphs: Glyphs) -> str:
+    """Fill up or shorten a text, whose guide is as wide as it is long."""
+    room = size - len(guide)
+    length = len(text) if text.isascii() else cell_len(text)
+    if length <= room:
+        return guide + text + " " * (room - length)
+    return guide + set_cell_size(text, room - 1) + glyphs.ellipsis
 
 
 def _legend(glyphs: Glyphs, width: int, cut: Sequence[Cut]) -> Text:

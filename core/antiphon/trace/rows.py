@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from antiphon.trace.axis import Axis
 from antiphon.trace.decisions import Hold
@@ -40,8 +40,7 @@ CRITICAL = "*"
 """Marks the steps of the critical path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line. `cells` may be empty: then the label has their room as well."""
 
     guide: str

@@ -7,7 +7,7 @@ The tree is walked, never built, and without recursion: a chain may be thousands
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.glyphs import Glyphs
@@ -20,8 +20,7 @@ _WIDEST_GUIDE = 12
 Node = TracedEvent | Step | Scheduled | Child
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """A part of the recovery, with the guides that lead to it."""
 
     node: Node
