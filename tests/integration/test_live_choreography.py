@@ -6,7 +6,7 @@ import pytest
 
 from antiphon import Service, Settings
 from antiphon.broker.errand import Errand
-from antiphon.broker.parts import running as read_running
+from antiphon.broker.running import read_running
 from antiphon.choreography import Choreography
 from antiphon.choreography.document import document
 from antiphon.choreography.running import Running

@@ -76,10 +76,10 @@ def find(services: Sequence[str] | None, *, live: bool, url: str | None, cell: s
 
 async def _running(settings: Settings) -> Running:
     from antiphon.broker.errand import Errand  # noqa: PLC0415  keep `--help` quick
-    from antiphon.broker.parts import running  # noqa: PLC0415
+    from antiphon.broker.running import read_running  # noqa: PLC0415
 
     async with Errand.begin(settings) as errand:
-        return await running(errand)
+        return await read_running(errand)
 
 
 def _nothing_runs(running: Running, settings: Settings) -> str:

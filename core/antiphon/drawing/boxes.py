@@ -12,7 +12,7 @@ from antiphon.trace.words import plain
 
 _PADDING = 10.0
 _LINE = 15.0
-_MOST_CELLS = 34
+_MOST_CELLS = 40
 """Of a line in a box; the rest is in its tooltip."""
 
 _TIP = 7.0

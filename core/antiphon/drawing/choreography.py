@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from antiphon.choreography.choreography import Choreography
 from antiphon.choreography.sketch import Node, Sketch
@@ -41,7 +42,7 @@ def choreography(found: Choreography, *, styled: bool = True) -> str:
         found: Their handlers and goals.
         styled: Whether to put the stylesheet in; a page may have `STYLE` in its head instead.
     """
-    sketch = Sketch.of(found)
+    sketch = _from_the_top(Sketch.of(found))
     lanes = _lanes(found, sketch)
     used = _in_order(sketch, lanes)
     cards = [_card(node, used.index(lanes[node.id])) for node in sketch.nodes]
@@ -76,9 +77,16 @@ def choreography(found: Choreography, *, styled: bool = True) -> str:
             text(fit(said, most), _MARGIN, 22, "dim"),
             *legend,
         ],
-        look="graph",
+        look="graph map",
         styled=styled,
     )
+
+
+def _from_the_top(sketch: Sketch) -> Sketch:
+    """Put first what recoveries begin with: failures, before all those that handlers publish."""
+    led_to = {line.end for line in sketch.lines}
+    first = {node.id: (node.look != "failure", node.id in led_to) for node in sketch.nodes}
+    return replace(sketch, nodes=tuple(sorted(sketch.nodes, key=lambda node: first[node.id])))
 
 
 def _bands(

@@ -60,5 +60,6 @@ STYLE = """\
 .antiphon-drawing .tip.failure { fill: var(--bad); }
 .antiphon-drawing .tip.critical { fill: var(--critical); }
 .antiphon-drawing .halo { stroke: var(--paper); stroke-width: 4; paint-order: stroke; }
+.antiphon-drawing.map .halo { stroke: var(--band); }
 .antiphon-drawing a text { text-decoration: underline; fill: var(--live); }
 """

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from antiphon.broker.parts import LARGEST_BYTES, describe, name_of
 from antiphon.broker.scripts import Argument, Call, script
 from antiphon.broker.session import Session
-from antiphon.choreography.aim import Aim, aim_of
-from antiphon.choreography.part import part_of
-from antiphon.choreography.portable import Description
 from antiphon.duration import milliseconds
 from antiphon.flow.goal import Goal
 from antiphon.handler import Handler
 from antiphon.post import Post
+
+if TYPE_CHECKING:
+    from antiphon.choreography import Aim
 
 
 class Attendance:
@@ -67,12 +68,17 @@ class Attendance:
 def _descriptions(
     handlers: Iterable[Handler], goals: Iterable[Goal]
 ) -> dict[str, tuple[str, bytes]]:
+    from antiphon.choreography.aim import aim_of  # noqa: PLC0415  nobody waits for it here
+
     aims = tuple(map(aim_of, goals))
     return {handler.group: _described(handler, aims) for handler in handlers}
 
 
 def _described(handler: Handler, aims: tuple[Aim, ...]) -> tuple[str, bytes]:
     """Describe a handler; one whose function is too strange to be read has no description."""
+    from antiphon.choreography.part import part_of  # noqa: PLC0415  as above
+    from antiphon.choreography.portable import Description  # noqa: PLC0415
+
     try:
         found = Description(part_of(handler), aims)
     except Exception:  # noqa: BLE001  annotations and sources are the author's, and may do anything
