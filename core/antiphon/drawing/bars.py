@@ -11,12 +11,22 @@ from antiphon.trace.decisions import Hold
 from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, TracedEvent
+from antiphon.trace.slack import Idle
 from antiphon.trace.tree import Node
 from antiphon.trace.words import clock, spell
 
 T = TypeVar("T")
 Look = Literal[
-    "working", "running", "vain", "dead", "undone", "waiting", "held", "child", "settled"
+    "working",
+    "running",
+    "vain",
+    "dead",
+    "undone",
+    "waiting",
+    "held",
+    "needless",
+    "child",
+    "settled",
 ]
 
 _LOOKS: dict[AttemptOutcome, Look] = {
@@ -61,6 +71,12 @@ def bars(node: Node, trace: Trace, ready: datetime | None = None) -> tuple[Bar, 
             ended = node.closed or trace.as_of
             words = f"its child {node.id}: {node.verdict or 'open'}"
             return (Bar("child", node.at, max(ended, node.at), words, node.closed is None),)
+
+
+def needless(it: Idle) -> Bar:
+    """Say what bar a wait has that nothing required; it lies over the others of its step."""
+    words = f"{it.step.group} waited {spell(it.length)} without needing to: {it.why}"
+    return Bar("needless", it.since, it.until, words)
 
 
 def left_out(step: Step) -> int:

@@ -15,6 +15,7 @@ _MARKS = (
     ("undone", "undoing"),
     ("waiting", "waiting"),
     ("held", "held"),
+    ("needless", "waited needlessly"),
     ("child", "another recovery"),
     ("settled", "settled without running"),
     ("star", "critical path"),
@@ -40,7 +41,7 @@ def legend(left: float, y: float, right: float, *, cut: bool) -> Iterator[str]:
 def _mark(look: str, x: float, y: float) -> str:
     middle = y - 4
     match look:
-        case "waiting" | "held":
+        case "waiting" | "held" | "needless":
             return element("line", class_=look, x1=x, x2=x + 18, y1=middle, y2=middle)
         case "settled":
             return element("circle", class_=look, cx=x + 9, cy=middle, r=4)

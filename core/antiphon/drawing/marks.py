@@ -25,7 +25,7 @@ def draw_bar(bar: Bar, line: Timeline, y: float, *, critical: bool) -> str:
     look, about = bar.look, title(bar.title)
     if look == "settled":
         return element("circle", about, class_=look, cx=left, cy=middle, r=4)
-    if look in {"waiting", "held"}:
+    if look in {"waiting", "held", "needless"}:
         end = max(right, left + 1)
         return element("line", about, class_=look, x1=left, x2=end, y1=middle, y2=middle)
     left = min(left, line.right - _NARROWEST)

@@ -41,6 +41,7 @@ STYLE = """\
 .antiphon-drawing .waiting, .antiphon-drawing .held { stroke-width: 8; stroke: var(--wait); }
 .antiphon-drawing .waiting { stroke-dasharray: 1 4; }
 .antiphon-drawing .held { stroke: var(--warn); stroke-dasharray: 4 2; }
+.antiphon-drawing .needless { stroke: var(--bad); stroke-width: 3; }
 .antiphon-drawing .settled { fill: var(--paper); stroke: var(--dim); stroke-width: 1.5; }
 .antiphon-drawing .outline { stroke: var(--critical); stroke-width: 1.6; fill: none; }
 .antiphon-drawing .box { fill: var(--paper); stroke: var(--dim); }

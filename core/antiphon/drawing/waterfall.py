@@ -7,19 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from antiphon.drawing.bars import Bar, bars, left_out
+from antiphon.drawing.bars import MOST_BARS, Bar, bars, left_out, needless
 from antiphon.drawing.choice import telling
 from antiphon.drawing.legend import legend
 from antiphon.drawing.marks import ROW, draw_bar, guides, scale
 from antiphon.drawing.svg import CELL, SMALL_CELL, cells, drawing, element, fit, text, title
 from antiphon.drawing.timeline import Timeline
 from antiphon.trace.cuts import cuts
-from antiphon.trace.flow import Scheduled
+from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.glyphs import UNICODE
 from antiphon.trace.model import Trace
 from antiphon.trace.notes import Notes
 from antiphon.trace.parts import Step, TracedEvent
 from antiphon.trace.rows import name, workers
+from antiphon.trace.slack import idle
 from antiphon.trace.tree import Branch, Node, branches
 from antiphon.trace.words import clock, plain, spell
 
@@ -33,6 +34,9 @@ _HEAD = 84.0
 _NOTE = 15.0
 _MOST_NOTES = 5
 _MOST_STEPS = 250
+_MOST_EXAMINED = 2000
+"""Steps of a recovery in which needless waits are looked for."""
+
 _STAR = "★"
 _OUTCOMES = {"completed": "done"}
 
@@ -98,10 +102,16 @@ def _rows(trace: Trace, chosen: frozenset[str]) -> list[_Row]:
     kept = [b for b in tree if not isinstance(b.node, Step) or b.node.id in chosen]
     if len(chosen) < len(trace.steps):
         kept = _with_causes(trace, kept, chosen)
+    waits: dict[str, list[Bar]] = {}
+    for each in idle(trace) if len(trace.steps) <= _MOST_EXAMINED else ():
+        waits.setdefault(each.step.id, []).append(needless(each))
     return [
         _Row(
             branch,
-            bars(branch.node, trace, _ready(branch.node, events)),
+            (
+                *bars(branch.node, trace, _ready(branch.node, events)),
+                *waits.get(branch.node.id, [])[:MOST_BARS],
+            ),
             tuple(_notes(branch.node, notes)),
             branch.node.id in critical,
         )
@@ -182,8 +192,13 @@ def _row(row: _Row, y: float, line: Timeline, trace: Trace) -> Iterator[str]:
 
 
 def _cells(node: Node, trace: Trace) -> str:
-    if not isinstance(node, Step):
-        return ""
+    match node:
+        case Child():
+            return f"{node.verdict or 'open'} {spell((node.closed or trace.as_of) - node.at):>7}"
+        case Scheduled():
+            return "put off" if trace.closed is None else "dropped"
+        case TracedEvent():
+            return ""
     outcome = _OUTCOMES.get(node.outcome, str(node.outcome))
     tries = f" {len(node.attempts)}x" if len(node.attempts) > 1 else ""
     took = spell(node.lasted(trace.as_of)) if node.attempts else ""
