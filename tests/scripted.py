@@ -213,7 +213,7 @@ class ScriptedCell:
         return self.calls(by).commit(lease, 7, [self.answer(lease, event) for event in events])
 
     def answer(self, lease: Lease, event: Event) -> Outgoing:
-        return addressed(event, lease.delivery.envelope, lease.delivery.handler.service)
+        return addressed(event, lease.delivery)
 
     @staticmethod
     def settlement(reply: list[Any]) -> Settlement:

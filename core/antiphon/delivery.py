@@ -46,6 +46,9 @@ class Delivery:
     """What it is to undo; None when it is to be done."""
     requester: str = ""
     """Who asked for the recovery that its event opens, when it is a child; else its source did."""
+    traceparent: str | None = None
+    """The trace context that its own events carry: that of its attempt's span, when one is
+    recorded, else its event's."""
 
     @property
     def name(self) -> str:
@@ -87,6 +90,7 @@ def receive(
         envelope=envelope,
         flaw=flaw,
         key=envelope.id,
+        traceparent=envelope.traceparent,
         requester=fields.get(REQUESTER, b"").decode("utf-8", "replace") if envelope.parent else "",
     )
     # An entry whose subject cannot be read may be anybody's: every handler of its type buries it.

@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import orjson
 
@@ -40,8 +40,11 @@ from antiphon.recovery import Recovery, current
 from antiphon.refusal import say_approval, say_onset, say_refusal, say_unapproved
 from antiphon.settler import Settler, Wake
 from antiphon.telemetry.logging import get_logger
-from antiphon.telemetry.metrics import Steps
+from antiphon.telemetry.metrics import Ending, Steps
 from antiphon_events import Event
+
+if TYPE_CHECKING:
+    from antiphon.telemetry.spans import HandlerSpans
 
 
 class Executor:
@@ -61,8 +64,10 @@ class Executor:
         rouser: Rouser,
         consumer: str,
         max_payload_bytes: int,
+        spans: HandlerSpans | None = None,
     ) -> None:
         self.handler = handler
+        self._spans = spans
         self._invoke = invoke
         self._undo = undoer(handler) or _undo_nothing
         self._calls = calls
@@ -93,6 +98,8 @@ class Executor:
             lambda over, named: self._calls.admit(delivery, owner, kept, over, named=named),
         )
         if asked is None:
+            if self._spans is not None:
+                self._spans.decided(delivery, "coalesced")
             return
         call, reply = asked
         admitted, onsets = admission(reply)
@@ -107,6 +114,8 @@ class Executor:
 
     async def _stand_back(self, delivery: Delivery, why: Admission) -> None:
         """The delivery does not run now, or not at all."""
+        if self._spans is not None:
+            self._spans.refused(delivery, why)
         if isinstance(why, OnHold):
             self._wake(max(0.0, why.due_ms / 1000 - time.time()))
         log = self._log.bind(**self._log_fields(delivery))
@@ -181,6 +190,18 @@ class Executor:
 
     async def _run(self, lease: Lease, run: Run, flight: Flight) -> None:
         flight.lease, flight.renewed = lease, time.monotonic()
+        if self._spans is None:
+            await self._step(lease, run, flight)
+            return
+        span = self._spans.begin(lease, run)
+        outcome, ending = None, None
+        try:
+            outcome, ending = await self._step(lease, run, flight)
+        finally:
+            span.end(outcome, ending)
+
+    async def _step(self, lease: Lease, run: Run, flight: Flight) -> tuple[Outcome, Ending]:
+        """Run an attempt; returns what it should have ended as, and what it did."""
         recovery = self._recovery(lease, flight)
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
@@ -200,6 +221,7 @@ class Executor:
         finally:
             self._steps.over()
         self._steps.ended(ending, spent_s, lease.delivery.envelope.correlation_id)
+        return outcome, ending
 
     async def _outcome(self, lease: Lease, run: Run, recovery: Recovery, flight: Flight) -> Outcome:
         """Run the handler, and say what its result or error means."""

@@ -13,7 +13,7 @@ from antiphon.errors import PermanentError
 from antiphon.flow.undoing import plan
 from antiphon.outcome import Done, describe
 from antiphon.telemetry.logging import get_logger
-from antiphon_events import Envelope, Event, Failure, StepFailed, uuid7
+from antiphon_events import Event, Failure, StepFailed, uuid7
 
 
 def outgoings(delivery: Delivery, done: Done) -> Iterator[Outgoing]:
@@ -24,12 +24,12 @@ def outgoings(delivery: Delivery, done: Done) -> Iterator[Outgoing]:
     """
     cause, handler = delivery.envelope, delivery.handler
     for event in done.events:
-        yield addressed(event, cause, handler.service)
+        yield addressed(event, delivery)
     for event, after in done.later:
-        out = addressed(event, cause, handler.service)
+        out = addressed(event, delivery)
         yield replace(out, how=milliseconds(after), by=handler.group)
     for child, event in done.children:
-        out = addressed(event, cause, handler.service)
+        out = addressed(event, delivery)
         envelope = replace(
             out.envelope, id=child, correlation_id=child, parent=cause.correlation_id
         )
@@ -51,14 +51,14 @@ def answers_for(lease: Lease, error: str, max_payload_bytes: int) -> Sequence[Ou
     )
     heard: tuple[Outgoing, ...] = ()
     if delivery.type != StepFailed.type:  # or its handler would hear of itself
-        heard = (replace(addressed(told, delivery.envelope, handler.service), how="heard"),)
+        heard = (replace(addressed(told, delivery), how="heard"),)
     if delivery.event is None:
         return heard
     try:
         failure = handler.course.failure(delivery.event, error)
         if failure is None:
             return heard
-        answer = addressed(failure, delivery.envelope, handler.service)
+        answer = addressed(failure, delivery)
     except Exception as broken:  # noqa: BLE001 - a step that dies must not be kept from dying
         get_logger().error("on_failure.failed", group=handler.group, error=describe(broken))
         return heard
@@ -85,7 +85,7 @@ def undo_plan(lease: Lease, done: Done, outgoing: Sequence[Outgoing]) -> bytes:
     )
 
 
-def addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
+def addressed(event: Event, delivery: Delivery) -> Outgoing:
     """An event of a handler, with the correlation and causation of what it answers.
 
     Raises:
@@ -95,12 +95,13 @@ def addressed(event: Event, cause: Envelope, service: str) -> Outgoing:
         data = event.data_json()
     except Exception as error:
         raise PermanentError(f"{event.type} cannot be written: {error}") from error
-    envelope = cause.answer(
+    envelope = delivery.envelope.answer(
         uuid7(),
-        source=service,
+        source=delivery.handler.service,
         type=event.type,
         subject=event.subject,
         version=event.version,
         time=datetime.now(UTC),
+        traceparent=delivery.traceparent,
     )
     return Outgoing(envelope, data, isinstance(event, Failure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -18,6 +19,7 @@ from antiphon.refusal import say_onset
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import published
+from antiphon.telemetry.tracing import sender, traceparent_here
 from antiphon_events import Envelope, Event, Failure, uuid7
 
 _PATIENCE = timedelta(seconds=10)
@@ -91,6 +93,7 @@ class Publisher:
             causation_id=causation_id,
             idempotency_key=idempotency_key,
             hops=running.envelope.hops + 1 if running is not None else 0,
+            traceparent=traceparent_here(),
         )
 
     async def publish(
@@ -120,12 +123,28 @@ class Publisher:
                 was written is unknown; repeat with the same envelope.
             PermanentError: the event is larger than any handler would read.
         """
-        envelope = envelope or self.prepare(
-            event,
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            idempotency_key=idempotency_key,
-        )
+
+        def sent() -> Awaitable[Receipt]:
+            return self._send(
+                event,
+                envelope
+                or self.prepare(
+                    event,
+                    correlation_id=correlation_id,
+                    causation_id=causation_id,
+                    idempotency_key=idempotency_key,
+                ),
+            )
+
+        spans = sender(self._settings, self._source)
+        if spans is None:
+            return await sent()
+        with spans.sending(event, self._keys.events(event.type), envelope) as span:
+            receipt = await sent()
+            span.done(receipt)
+            return receipt
+
+    async def _send(self, event: Event, envelope: Envelope) -> Receipt:
         data = event.data_json()
         if len(data) > self._settings.max_payload_bytes:
             raise PermanentError(

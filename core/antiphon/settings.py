@@ -250,6 +250,9 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _LowerCase] = "info"
     """The least severe level that is logged."""
 
+    otel: bool | None = None
+    """Record spans with OpenTelemetry. None: where OpenTelemetry is set up."""
+
     insecure: bool = False
     """Allow a server on another machine without TLS and a password."""
 

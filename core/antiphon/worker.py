@@ -29,6 +29,7 @@ from antiphon.post import Post
 from antiphon.settings import Settings
 from antiphon.settler import Settler
 from antiphon.telemetry.logging import get_logger
+from antiphon.telemetry.tracing import handler_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Worker:
             rouser=rouser,
             consumer=session.consumer,
             max_payload_bytes=session.settings.max_payload_bytes,
+            spans=handler_spans(session.settings, handler, session.consumer),
         )
         post = Post(handler, executor, session, self._in_flight)
         await post.open()

@@ -145,10 +145,12 @@ class Envelope:
         subject: str,
         version: int,
         time: datetime,
+        traceparent: str | None,
     ) -> Envelope:
         """Return the envelope of an event caused by this one: same recovery, one hop further.
 
-        The arguments are taken as they are; give it what an `Event` and a `uuid7` hold.
+        The arguments are taken as they are; give it what an `Event` and a `uuid7` hold, and the
+        trace context of what answers: this one's own, when nothing is recorded.
         """
         draft = _Draft(
             id,
@@ -161,7 +163,7 @@ class Envelope:
             self.id,
             None,
             self.hops + 1,
-            self.traceparent,
+            traceparent,
             None,
             False,
         )

@@ -329,7 +329,7 @@ def test_an_error_survives_pickling() -> None:
 def test_an_answer_is_one_hop_further_in_the_same_recovery(
     cause: Envelope, answer: Envelope
 ) -> None:
-    """What answers an event shares its correlation and trace, and names it as the cause."""
+    """What answers an event shares its correlation, and names it as the cause."""
     made = cause.answer(
         answer.id,
         source=answer.source,
@@ -337,13 +337,13 @@ def test_an_answer_is_one_hop_further_in_the_same_recovery(
         subject=answer.subject,
         version=answer.version,
         time=answer.time,
+        traceparent=answer.traceparent,
     )
     assert made == dataclasses.replace(
         answer,
         correlation_id=cause.correlation_id,
         causation_id=cause.id,
         hops=cause.hops + 1,
-        traceparent=cause.traceparent,
         idempotency_key=None,
         recorded=False,
     )
