@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from antiphon_benchmarks.contenders.contender import RIVALS, Name
+from antiphon_benchmarks.contenders.contender import OBSERVED, RIVALS, Name
 from antiphon_benchmarks.machine import machine_facts, package_versions
 from antiphon_benchmarks.report import print_facts, print_results
 from antiphon_benchmarks.run import measure
@@ -22,6 +22,7 @@ from antiphon_benchmarks.scenarios.idle import Idle
 from antiphon_benchmarks.scenarios.latency import Latency
 from antiphon_benchmarks.scenarios.scenario import Scenario
 from antiphon_benchmarks.scenarios.size import Size
+from antiphon_benchmarks.scenarios.telemetry import Telemetry
 from antiphon_benchmarks.server import Durability
 
 #: The width of a report that goes to a file.
@@ -37,6 +38,7 @@ class What(StrEnum):
     IDLE = "idle"
     FLAT = "flat"
     SIZE = "size"
+    TELEMETRY = "telemetry"
 
 
 class Server(StrEnum):
@@ -45,6 +47,12 @@ class Server(StrEnum):
     MEMORY = "memory"
     EVERYSEC = "everysec"
     ALWAYS = "always"
+
+
+DEFAULTS: Mapping[What, Sequence[Name]] = {
+    What.SIZE: [Name.ANTIPHON],
+    What.TELEMETRY: OBSERVED,
+}
 
 
 def bench(
@@ -75,6 +83,7 @@ def bench(
         What.IDLE: [Idle(handlers, seconds)],
         What.FLAT: [Flat(finished)],
         What.SIZE: [Size("long", steps), Size("wide", branches)],
+        What.TELEMETRY: [Telemetry(events)],
     }
     console, progress = _console(), Console(stderr=True)
     machine, versions = machine_facts(), package_versions()
@@ -84,7 +93,7 @@ def bench(
         measure(
             scenario,
             Durability[kind.name],
-            contender or ([Name.ANTIPHON] if name is What.SIZE else RIVALS),
+            contender or DEFAULTS.get(name, RIVALS),
             rounds=rounds,
             report=progress.print,
         )

@@ -41,7 +41,7 @@ def print_results(console: Console, results: Results) -> None:
             f"{metric.title} x{ratios[metric.key]:.2f} ({metric.better} is better)"
             for metric in results.scenario.metrics
         )
-        console.print(f"  {Name.ANTIPHON} over {other}: {listed}", highlight=False)
+        console.print(f"  {results.base} over {other}: {listed}", highlight=False)
 
 
 def _cells(results: Results, name: Name) -> list[str]:

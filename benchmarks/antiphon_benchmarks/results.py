@@ -26,6 +26,12 @@ class Results:
     durability: Durability
     rounds: dict[Name, list[Mapping[str, float]]] = field(default_factory=dict)
 
+    @property
+    def base(self) -> Name:
+        """The contender that the others are set beside: Antiphon, all telemetry on if it runs."""
+        ours = Name.ANTIPHON_ALL_TELEMETRY
+        return ours if ours in self.rounds else Name.ANTIPHON
+
     def add(self, name: Name, values: Mapping[str, float]) -> None:
         """Keep the values of one round."""
         self.rounds.setdefault(name, []).append(values)
@@ -42,18 +48,18 @@ class Results:
         return dict(sorted(medians.items(), key=lambda item: -item[1]))
 
     def ratios(self) -> dict[str, dict[str, float]]:
-        """Return, for each contender beside Antiphon, every metric of Antiphon over its own.
+        """Return, for each contender beside the base, every metric of the base over its own.
 
         A ratio is the median of the ratios within each round, so that a slow spell of
-        the machine, which hits both, does not show. Empty when Antiphon did not run.
+        the machine, which hits both, does not show. Empty when the base did not run.
         """
-        ours = self.rounds.get(Name.ANTIPHON, [])
+        ours = self.rounds.get(self.base, [])
         return {
             other.value: {
                 metric.key: _ratio(ours, theirs, metric.key) for metric in self.scenario.metrics
             }
             for other, theirs in self.rounds.items()
-            if ours and other is not Name.ANTIPHON
+            if ours and other is not self.base
         }
 
     def as_json(self) -> dict[str, object]:
@@ -70,7 +76,8 @@ class Results:
                 | self.details(name)
                 for name in self.rounds
             },
-            "antiphon_over": self.ratios(),
+            "base": self.base.value,
+            "base_over": self.ratios(),
         }
 
 

@@ -36,6 +36,8 @@ class Name(StrEnum):
     ANTIPHON = "antiphon"
     ANTIPHON_NO_GUARDS = "antiphon-no-guards"
     ANTIPHON_ALL_GUARDS = "antiphon-all-guards"
+    ANTIPHON_NO_TELEMETRY = "antiphon-no-telemetry"
+    ANTIPHON_ALL_TELEMETRY = "antiphon-all-telemetry"
     FASTSTREAM = "faststream"
     FASTSTREAM_BATCH = "faststream-batch"
     LOOP = "loop"
@@ -43,6 +45,9 @@ class Name(StrEnum):
 
 RIVALS = (Name.ANTIPHON, Name.FASTSTREAM, Name.FASTSTREAM_BATCH, Name.LOOP)
 """Those that are measured unless others are asked for."""
+
+OBSERVED = (Name.ANTIPHON_ALL_TELEMETRY, Name.ANTIPHON, Name.ANTIPHON_NO_TELEMETRY)
+"""Those that differ in what they tell of themselves."""
 
 
 def contender(name: Name) -> Contender:

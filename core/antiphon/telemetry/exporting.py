@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from antiphon.telemetry.otlp import encode
-from antiphon.telemetry.quick import QuickTracer
+from antiphon.telemetry.otlp import Written, encode
+from antiphon.telemetry.quick import QuickSpan, QuickTracer
 
 _EVERY_MS = 1000
 """How long a span waits for others: a second, so that a recovery is seen while it runs."""
@@ -41,7 +41,12 @@ class Provider(TracerProvider):
 
     def tracer_for(self, service: str) -> QuickTracer:
         """The tracer for the spans of a service."""
-        return QuickTracer(_resource([service]), self._scope, self.sampler, self._processor)
+
+        def ended(span: QuickSpan) -> None:
+            written: Any = Written(span)
+            self._processor.on_end(written)
+
+        return QuickTracer(_resource([service]), self._scope, self.sampler, ended)
 
 
 class Exporter(OTLPSpanExporter):

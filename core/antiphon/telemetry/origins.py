@@ -8,10 +8,12 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from antiphon.telemetry.traceparent import Traceparent, trace_id_of
+from antiphon.telemetry.traceparent import Traceparent
 from antiphon_events import Envelope
 
 _NOTHING = Context()
+_ALWAYS = ("AlwaysOn", "ParentBased{root:AlwaysOn")
+"""What samplers call themselves that drop nothing which begins a trace."""
 _UNSAMPLED, _SAMPLED = TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)
 
 
@@ -27,22 +29,22 @@ class Origins:
     """Finds the origin of events; remembers the last, which several handlers ask for."""
 
     def __init__(self, provider: Any) -> None:
-        self._sampler = getattr(provider, "sampler", None)
+        self._sampler: Any = getattr(provider, "sampler", None)
+        if self._sampler is not None and self._sampler.get_description().startswith(_ALWAYS):
+            self._sampler = None
 
     def of(self, envelope: Envelope) -> Origin:
         """Where an event was published; derived from its ids when it does not say."""
         parsed = Traceparent.read(envelope.traceparent)
         if parsed is None:
-            correlation_id = envelope.correlation_id
-            sampled = self._samples(trace_id_of(correlation_id))
-            parsed = Traceparent.of_recovery(correlation_id, envelope.id, sampled=sampled)
+            parsed = Traceparent.of_recovery(envelope.correlation_id, envelope.id)
+            if self._sampler is not None and not self._samples(parsed.trace_id):
+                parsed = parsed._replace(sampled=False)
         span = remote(parsed)
         return Origin(span, trace.set_span_in_context(NonRecordingSpan(span), _NOTHING))
 
     def _samples(self, trace_id: int) -> bool:
         """Ask the provider's sampler, as for the root of a trace, which this stands for."""
-        if self._sampler is None:
-            return True
         result = self._sampler.should_sample(_NOTHING, trace_id, "recovery")
         return bool(result.decision.is_sampled())
 

@@ -8,27 +8,25 @@ Source: opentelemetry/proto/trace/v1/trace.proto, 1.x. A test compares with the 
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.trace import Link, SpanContext, SpanKind
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
-from antiphon.telemetry.attributes import REPEATED_LISTS, UNREPEATED
+from antiphon.telemetry.attributes import REPEATED_LISTS, UNREPEATED, Attributes, Fixed
 from antiphon.telemetry.quick import QuickSpan, QuickTracer
 
 _MOST_REMEMBERED = 4096
 _BYTE = tuple(bytes((n,)) for n in range(128))
-_IS_REMOTE_KNOWN, _IS_REMOTE = 0x100, 0x200
-_NO_CONTEXT = SpanContext(1, 1, is_remote=False)
-
 _IDS = struct.Struct(">2sQQ2sQ")
 _TIMES = struct.Struct("<sQsQ")
-_FLAGS = struct.Struct("<2sI")
-_LINK_FLAGS = struct.Struct("<sI")
 _FIXED64, _DOUBLE = struct.Struct("<Q"), struct.Struct("<d")
 _LOW = (1 << 64) - 1
+_NOT_REMOTE, _REMOTE = (0x100).to_bytes(4, "little"), (0x300).to_bytes(4, "little")
+"""Whether a span is of another process; that this is known at all is a bit of its own."""
 
 _SHORT = 100
 """Text and keys of fewer bytes make attributes of fewer than 128 together, with a few to spare."""
@@ -39,13 +37,29 @@ _headers: dict[QuickTracer, tuple[bytes, bytes]] = {}
 _text_heads = tuple(bytes((n + 2, 0x0A, n)) for n in range(_SHORT))
 
 
+class Written:
+    """A span of ours that has ended, as bytes.
+
+    Objects that wait in a queue are work for the interpreter's collector of garbage; bytes are not.
+    """
+
+    __slots__ = ("said", "tracer")
+
+    context = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    """What the SDK's processor looks at: it is to be exported."""
+
+    def __init__(self, span: QuickSpan) -> None:
+        self.said = _part(b"\x12", _span(span))
+        self.tracer = span.tracer
+
+
 def encode(spans: Sequence[Any]) -> bytes:
     """Write spans as an ``ExportTraceServiceRequest``; the SDK's own as the library does."""
     ours: dict[QuickTracer, list[bytes]] = {}
     others = []
     for span in spans:
-        if isinstance(span, QuickSpan):
-            ours.setdefault(span.tracer, []).append(_part(b"\x12", _span(span)))
+        if isinstance(span, Written):
+            ours.setdefault(span.tracer, []).append(span.said)
         else:
             others.append(span)
     # Two requests, one behind the other, are one with the parts of both: so protobuf merges.
@@ -59,7 +73,9 @@ def encode(spans: Sequence[Any]) -> bytes:
 def _header(tracer: QuickTracer) -> tuple[bytes, bytes]:
     """What a tracer's spans have in common: their resource and their scope."""
     if (known := _headers.get(tracer)) is None:
-        nothing: Any = QuickSpan(tracer, "", _NO_CONTEXT, None, SpanKind.INTERNAL, {}, (), 0)
+        nothing: Any = QuickSpan(
+            tracer, "", Written.context, None, SpanKind.INTERNAL, Attributes(Fixed()), (), 0
+        )
         [resource] = encode_spans([nothing]).resource_spans
         [scope] = resource.scope_spans
         known = _headers[tracer] = (
@@ -75,15 +91,18 @@ def _span(span: QuickSpan) -> bytes:
     if context.trace_state:
         out.append(_part(b"\x1a", context.trace_state.to_header().encode()))
     if parent is not None:
-        out.append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
-    out.append(_part(b"\x2a", span.name.encode()))
-    out.append(b"\x30" + _BYTE[span.kind.value + 1])
+        out += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
+    out += (_part(b"\x2a", span.name.encode()), b"\x30", _BYTE[span.kind.value + 1])
     ended = span.end_time or span.start_time
     out.append(_TIMES.pack(b"\x39", span.start_time, b"\x41", ended))
-    _write(out, b"\x4a", span.attributes)
+    rest: Iterable[tuple[str, Any]] = span.attributes.items()
+    if (fixed := span.attributes.fixed) is not None:
+        out.append(_fixed(fixed, b"\x4a"))
+        rest = itertools.islice(rest, len(fixed), None)
+    _write(out, b"\x4a", rest)
     for event in span.events:
-        said = [b"\x09" + _FIXED64.pack(event.timestamp), _part(b"\x12", event.name.encode())]
-        _write(said, b"\x1a", event.attributes or {})
+        said = [b"\x09", _FIXED64.pack(event.timestamp), _part(b"\x12", event.name.encode())]
+        _write(said, b"\x1a", (event.attributes or {}).items())
         out.append(_part(b"\x5a", b"".join(said)))
     out.extend(_part(b"\x6a", _link(link)) for link in span.links)
     if code := status.status_code.value:
@@ -91,51 +110,76 @@ def _span(span: QuickSpan) -> bytes:
         out.append(_part(b"\x7a", told + b"\x18" + _BYTE[code]))
     else:
         out.append(b"\x7a\x00")
-    out.append(_FLAGS.pack(b"\x85\x01", _flags(parent)))
+    out += (b"\x85\x01", _flags(parent))
     return b"".join(out)
 
 
 def _link(link: Link) -> bytes:
-    out = [_place(link.context)]
-    _write(out, b"\x22", link.attributes or {})
-    out.append(_LINK_FLAGS.pack(b"\x35", _flags(link.context)))
-    return b"".join(out)
+    attributes: Any = link.attributes or {}
+    if type(attributes) is Fixed:
+        said = _fixed(attributes, b"\x22")
+    else:
+        out: list[bytes] = []
+        _write(out, b"\x22", attributes.items())
+        said = b"".join(out)
+    return b"".join((_place(link.context), said, b"\x35", _flags(link.context)))
 
 
 def _place(c: SpanContext) -> bytes:
-    return _IDS.pack(b"\x0a\x10", c.trace_id >> 64, c.trace_id & _LOW, b"\x12\x08", c.span_id)
+    trace_id = c.trace_id
+    return _IDS.pack(b"\x0a\x10", trace_id >> 64, trace_id & _LOW, b"\x12\x08", c.span_id)
 
 
-def _flags(context: SpanContext | None) -> int:
-    remote = context is not None and context.is_remote
-    return _IS_REMOTE_KNOWN | _IS_REMOTE if remote else _IS_REMOTE_KNOWN
+def _flags(context: SpanContext | None) -> bytes:
+    return _REMOTE if context is not None and context.is_remote else _NOT_REMOTE
 
 
-def _write(out: list[bytes], tag: bytes, attributes: Mapping[str, Any]) -> None:
-    for key, value in attributes.items():
-        if (type(value) is str and key not in UNREPEATED) or key in REPEATED_LISTS:
+def _fixed(fixed: Fixed, tag: bytes) -> bytes:
+    """The attributes that many spans or links have in common: written once."""
+    try:
+        return fixed.said
+    except AttributeError:
+        out: list[bytes] = []
+        _write(out, tag, fixed.items())
+        fixed.said = b"".join(out)
+        return fixed.said
+
+
+def _write(out: list[bytes], tag: bytes, attributes: Iterable[tuple[str, Any]]) -> None:
+    for key, value in attributes:
+        if type(value) is str and key in UNREPEATED:
+            head, text = _head(key), value.encode(errors="replace")
+            size = len(head) + len(text)
+            if size < _SHORT:
+                out += (tag, _BYTE[size + 3], head, _text_heads[len(text)], text)
+            else:
+                out += (tag, _attribute(key, value))
+        elif type(value) is str or key in REPEATED_LISTS:
             if (known := _attributes.get((key, value))) is None:
                 known = _attribute(key, value)
                 if len(_attributes) < _MOST_REMEMBERED:
                     _attributes[key, value] = known
-            out.append(tag + known)
+            out += (tag, known)
+        elif type(value) is int and 0 <= value < len(_BYTE):
+            head = _head(key)
+            out += (tag, _number(len(head) + 3), head, b"\x02\x18", _BYTE[value])
         else:
-            out.append(tag + _attribute(key, value))
+            out += (tag, _attribute(key, value))
+
+
+def _head(key: str) -> bytes:
+    """A key, up to where its value begins."""
+    if (known := _keys.get(key)) is None:
+        known = _part(b"\x0a", key.encode()) + b"\x12"
+        if len(_keys) < _MOST_REMEMBERED:
+            _keys[key] = known
+    return known
 
 
 def _attribute(key: str, value: Any) -> bytes:
     """A key with its value, behind their length."""
-    if (head := _keys.get(key)) is None:
-        head = _part(b"\x0a", key.encode()) + b"\x12"
-        if len(_keys) < _MOST_REMEMBERED:
-            _keys[key] = head
-    if type(value) is str:
-        text = value.encode(errors="replace")
-        size = len(head) + len(text)
-        if size < _SHORT:
-            return _BYTE[size + 3] + head + _text_heads[len(text)] + text
     said = _value(value)
-    content = head + _number(len(said)) + said
+    content = b"".join((_head(key), _number(len(said)), said))
     return _number(len(content)) + content
 
 

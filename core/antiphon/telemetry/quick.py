@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time_ns
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, SpanProcessor
+from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision, Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
@@ -31,8 +31,11 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from antiphon.telemetry.attributes import Attributes, Fixed
+
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _PLAIN = (str, bool, int, float)
+_NONE = Fixed()
 
 
 class QuickSpan(trace.Span):
@@ -47,7 +50,7 @@ class QuickSpan(trace.Span):
         context: SpanContext,
         parent: SpanContext | None,
         kind: SpanKind,
-        attributes: dict[str, Any],
+        attributes: Attributes,
         links: Sequence[Link],
         start_time: int,
     ) -> None:
@@ -84,7 +87,10 @@ class QuickSpan(trace.Span):
     def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute; what is none is written as text."""
         if self.end_time is None:
-            self.attributes[key] = value if isinstance(value, _PLAIN) else _sound(value)
+            attributes = self.attributes
+            attributes[key] = value if type(value) in _PLAIN else _sound(value)
+            if attributes.fixed is not None and key in attributes.fixed:
+                attributes.fixed = None
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -144,13 +150,14 @@ class QuickTracer(trace.Tracer):
         resource: Resource,
         scope: InstrumentationScope,
         sampler: Sampler,
-        processor: SpanProcessor,
+        ended: Callable[[QuickSpan], None],
     ) -> None:
         self.resource = resource
         self.scope = scope
         self._sampler = sampler
         self._by_parent = sampler is DEFAULT_ON  # which goes on with what a trace began with
-        self.ended: Any = processor.on_end
+        self.ended = ended
+        """Told of each span that has ended."""
 
     def start_span(  # noqa: PLR0917 - OpenTelemetry's signature
         self,
@@ -167,7 +174,9 @@ class QuickTracer(trace.Tracer):
         parent = trace.get_current_span(context).get_span_context()
         trace_id = parent.trace_id if parent.is_valid else random.getrandbits(128) or 1
         span_id = random.getrandbits(64) or 1
-        attributes = attributes if type(attributes) is dict else dict(attributes or {})
+        if type(attributes) is not Attributes:
+            given, attributes = attributes or {}, Attributes(_NONE)
+            attributes.update((key, _sound(value)) for key, value in given.items())
         state: TraceState | None = parent.trace_state
         if not (self._by_parent and parent.is_valid and parent.trace_flags & TraceFlags.SAMPLED):
             ask = self._sampler.should_sample
@@ -201,6 +210,6 @@ def _sound(value: Any) -> Any:
     """A value as an attribute may be: text, a number, a truth value, or several of them."""
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+    if isinstance(value, list | tuple):
         return tuple(one if isinstance(one, _PLAIN) else str(one) for one in value)
     return str(value)

@@ -29,20 +29,28 @@ from antiphon.broker.replies import (
     Suppressed,
     Waiting,
 )
-from antiphon.delivery import Delivery
+from antiphon.delivery import INBOX, Delivery
 from antiphon.duration import milliseconds
 from antiphon.handler import Handler
 from antiphon.outcome import Abandoned, Dead, Deferred, Done, Outcome, Released, Retrying
 from antiphon.telemetry import attributes as a
+from antiphon.telemetry.attributes import Attributes, Fixed
 from antiphon.telemetry.origins import Origins, remote, written
 from antiphon.telemetry.traceparent import Traceparent
 
 _REMEMBERED = 1024
 """How many deliveries wait at most for an attempt that will link the one before."""
 
-Attributes = dict[str, Any]
+_PROCESS, _ADMIT = "process", "admit"
+_OPERATIONS = {
+    _PROCESS: {a.OPERATION_NAME: _PROCESS, a.OPERATION_TYPE: _PROCESS},
+    _ADMIT: {a.OPERATION_NAME: _ADMIT},  # the conventions have no type for it
+}
 
-_WHY = {why: {a.LINK: why} for why in ("event", "branch", "attempt", "undone")}
+Said = dict[str, Any]
+"""Some attributes of a span."""
+
+_WHY = {why: Fixed({a.LINK: why}) for why in ("event", "branch", "attempt", "undone")}
 
 
 class HandlerSpans:
@@ -53,18 +61,14 @@ class HandlerSpans:
         self._origins = Origins(provider)
         self._attempts: OrderedDict[str, SpanContext] = OrderedDict()
         self._process, self._admit = f"process {handler.group}", f"admit {handler.group}"
-        self._fixed: Attributes = {
+        self._here = {
             a.SYSTEM: "redis",
             a.GROUP: handler.group,
             a.CLIENT: consumer,
             a.CELL: cell,
             a.SERVICE: handler.service,
         }
-        self._step: Attributes = {
-            **self._fixed,
-            a.OPERATION_NAME: "process",
-            a.OPERATION_TYPE: "process",
-        }
+        self._fixed: dict[tuple[str, str], Fixed] = {}
 
     def begin(self, lease: Lease, run: Run) -> StepSpan:
         """Begin the span of an attempt, and make it the current one of this task.
@@ -72,7 +76,7 @@ class HandlerSpans:
         What the attempt publishes carries its context from here on.
         """
         d = lease.delivery
-        attributes = self._about(d, self._step)
+        attributes = self._about(d, _PROCESS)
         attributes[a.ATTEMPT] = lease.attempt
         attributes[a.TOKEN] = lease.token
         if run.previous:
@@ -102,8 +106,8 @@ class HandlerSpans:
 
     def decided(self, delivery: Delivery, decision: str, **more: Any) -> None:
         """Record a decision against running a delivery."""
-        attributes = self._about(delivery, self._fixed)
-        attributes[a.OPERATION_NAME], attributes[a.DECISION] = "admit", decision
+        attributes = self._about(delivery, _ADMIT)
+        attributes[a.DECISION] = decision
         attributes.update(more)
         origin = self._origins.of(delivery.envelope)
         links = [_link(origin.span, "event")]
@@ -117,18 +121,19 @@ class HandlerSpans:
         if len(self._attempts) > _REMEMBERED:
             self._attempts.popitem(last=False)
 
-    def _about(self, d: Delivery, fixed: Attributes) -> Attributes:
+    def _about(self, d: Delivery, operation: str) -> Attributes:
         e = d.envelope
-        attributes = {
-            **fixed,
-            a.DESTINATION: d.stream,
-            a.MESSAGE_ID: e.id,
-            a.CONVERSATION_ID: e.correlation_id,
-            a.EVENT_TYPE: d.type,
-            a.SUBJECT: e.subject,
-            a.HOPS: e.hops,
-            a.ENTRY: d.entry_id,
-        }
+        fixed = self._fixed.get((operation, d.label))
+        if fixed is None or d.label == INBOX:
+            known = {a.DESTINATION: d.stream, a.EVENT_TYPE: d.type}
+            fixed = Fixed({**self._here, **_OPERATIONS[operation], **known})
+            self._fixed[operation, d.label] = fixed
+        attributes = Attributes(fixed)
+        attributes[a.MESSAGE_ID] = e.id
+        attributes[a.CONVERSATION_ID] = e.correlation_id
+        attributes[a.SUBJECT] = e.subject
+        attributes[a.HOPS] = e.hops
+        attributes[a.ENTRY] = d.entry_id
         if e.causation_id:
             attributes[a.CAUSATION_ID] = e.causation_id
         if e.parent:
@@ -199,7 +204,7 @@ def tracer_of(provider: Any, service: str) -> Tracer:
     return tracer
 
 
-def _decision(why: Admission) -> tuple[str, Attributes]:  # noqa: PLR0911 - one for each
+def _decision(why: Admission) -> tuple[str, Said]:  # noqa: PLR0911 - one for each
     """What is said of an admission that was not granted; nothing of what is no news."""
     match why:
         case OnHold(fresh=fresh):
@@ -224,7 +229,7 @@ def _decision(why: Admission) -> tuple[str, Attributes]:  # noqa: PLR0911 - one 
             assert_never(why)
 
 
-def _guard(why: OnHold | Suppressed | Deferred) -> Attributes:
+def _guard(why: OnHold | Suppressed | Deferred) -> Said:
     return {
         a.GUARD: why.guard,
         a.GUARD_NAME: why.name,

@@ -36,26 +36,22 @@ class Traceparent(NamedTuple):
         return parsed if parsed.trace_id and parsed.span_id else None
 
     @classmethod
-    def of_recovery(cls, correlation_id: str, event_id: str, *, sampled: bool) -> Traceparent:
+    def of_recovery(cls, correlation_id: str, event_id: str) -> Traceparent:
         """Where an event belongs that was published outside every trace.
 
         It follows from the ids alone, so that all who handle events of one recovery agree: the
-        trace id is the correlation id without its dashes, where that is a UUID.
+        trace id is the correlation id without its dashes, where that is a UUID, and the span id
+        the latter half of the event id.
         """
-        trace_id = trace_id_of(correlation_id)
-        return cls(trace_id, _digest(event_id, 8), sampled)
+        return cls(_number(correlation_id, 128), _number(event_id, 64), sampled=True)
 
     def __str__(self) -> str:
         return f"00-{self.trace_id:032x}-{self.span_id:016x}-{'01' if self.sampled else '00'}"
 
 
-def trace_id_of(correlation_id: str) -> int:
-    """The trace of a recovery that nobody began inside a trace of their own."""
-    if _UUID.fullmatch(correlation_id):
-        return int(correlation_id.replace("-", ""), 16) or 1
-    return _digest(correlation_id, 16)
-
-
-def _digest(text: str, size: int) -> int:
-    raw = text.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(raw, digest_size=size).digest(), "big") or 1
+def _number(text: str, bits: int) -> int:
+    """A number for an id, never zero: a UUID's own last bits, or those of a digest."""
+    if _UUID.fullmatch(text):
+        return int(text.replace("-", ""), 16) & ((1 << bits) - 1) or 1
+    raw = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=bits // 8).digest()
+    return int.from_bytes(raw, "big") or 1
