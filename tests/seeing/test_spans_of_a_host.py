@@ -89,10 +89,7 @@ async def test_the_hosts_provider_is_used(settings: Settings, witness: Witness, 
     assert sent.attributes["messaging.message.id"] == receipt.event_id
     assert sent.attributes["antiphon.entry"] == receipt.entry_id
     assert sent.attributes["antiphon.service"] == "probe"
-    [link] = restored.links
-    assert (link.context.span_id, dict(link.attributes)) == (
-        sent.context.span_id, {"antiphon.link": "event"},
-    )  # fmt: skip
+    assert not restored.links, "its parent is where its event was published"
     [written] = await witness.entries("database.restored")
     place = Traceparent.read(written["traceparent"])
     assert place is not None
@@ -193,7 +190,7 @@ async def test_what_did_not_run_is_a_short_span(
     assert (about["antiphon.guard"], about["antiphon.guard.limit"]) == ("budget", 1)
     assert about["messaging.message.id"] == again.event_id
     assert about["antiphon.reason"]
-    assert suppressed.parent.span_id == sent[2].context.span_id  # type: ignore[union-attr]
+    assert suppressed.parent.span_id == sent[2].context.span_id
     decisions = [span.attributes["antiphon.decision"] for span in host.named("admit shop.restore")]  # type: ignore[index]
     assert decisions[-1] == "duplicate"
     assert set(decisions) <= {"waiting", "duplicate"}

@@ -92,7 +92,7 @@ def _span(span: QuickSpan) -> bytes:
         out.append(_part(b"\x1a", context.trace_state.to_header().encode()))
     if parent is not None:
         out += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
-    out += (_part(b"\x2a", span.name.encode(errors="replace")), b"\x30", _BYTE[span.kind.value + 1])
+    out += (_text(b"\x2a", span.name), b"\x30", _BYTE[span.kind.value + 1])
     ended = span.end_time or span.start_time
     out.append(_TIMES.pack(b"\x39", span.start_time, b"\x41", ended))
     rest: Iterable[tuple[str, Any]] = span.attributes.items()
@@ -101,12 +101,16 @@ def _span(span: QuickSpan) -> bytes:
         rest = itertools.islice(rest, len(fixed), None)
     _write(out, b"\x4a", rest)
     for event in span.events:
-        said = [b"\x09", _FIXED64.pack(event.timestamp), _part(b"\x12", event.name.encode(errors="replace"))]
+        said = [
+            b"\x09",
+            _FIXED64.pack(event.timestamp),
+            _text(b"\x12", event.name),
+        ]
         _write(said, b"\x1a", (event.attributes or {}).items())
         out.append(_part(b"\x5a", b"".join(said)))
     out.extend(_part(b"\x6a", _link(link)) for link in span.links)
     if code := status.status_code.value:
-        told = _part(b"\x12", status.description.encode(errors="replace")) if status.description else b""
+        told = _text(b"\x12", status.description) if status.description else b""
         out.append(_part(b"\x7a", told + b"\x18" + _BYTE[code]))
     else:
         out.append(b"\x7a\x00")
@@ -193,6 +197,10 @@ def _value(value: Any) -> bytes:
     if isinstance(value, float):
         return b"\x21" + _DOUBLE.pack(value)
     return _part(b"\x2a", b"".join(_part(b"\x0a", _value(one)) for one in value))
+
+
+def _text(tag: bytes, text: str) -> bytes:
+    return _part(tag, text.encode(errors="replace"))
 
 
 def _part(tag: bytes, content: bytes) -> bytes:

@@ -32,9 +32,10 @@ from antiphon.broker.replies import (
 from antiphon.delivery import INBOX, Delivery
 from antiphon.duration import milliseconds
 from antiphon.handler import Handler
-from antiphon.outcome import Abandoned, Dead, Deferred, Done, Outcome, Released, Retrying
+from antiphon.outcome import Dead, Deferred, Done, Outcome, Retrying
 from antiphon.telemetry import attributes as a
 from antiphon.telemetry.attributes import Attributes, Fixed
+from antiphon.telemetry.metrics import Ending
 from antiphon.telemetry.origins import Origins, remote, written
 from antiphon.telemetry.traceparent import Traceparent
 
@@ -50,7 +51,7 @@ _OPERATIONS = {
 Said = dict[str, Any]
 """Some attributes of a span."""
 
-_WHY = {why: Fixed({a.LINK: why}) for why in ("event", "branch", "attempt", "undone")}
+_WHY = {why: Fixed({a.LINK: why}) for why in ("branch", "attempt", "undone")}
 
 
 class HandlerSpans:
@@ -110,10 +111,8 @@ class HandlerSpans:
         attributes[a.DECISION] = decision
         attributes.update(more)
         origin = self._origins.of(delivery.envelope)
-        links = [_link(origin.span, "event")]
-        self._tracer.start_span(
-            self._admit, origin.context, SpanKind.INTERNAL, attributes, links
-        ).end()
+        span = self._tracer.start_span(self._admit, origin.context, SpanKind.INTERNAL, attributes)
+        span.end()
 
     def remember(self, name: str, span: SpanContext) -> None:
         """Keep where an attempt was, for the next one to link."""
@@ -141,8 +140,8 @@ class HandlerSpans:
         return attributes
 
     def _links(self, d: Delivery, run: Run, event: SpanContext) -> list[Link]:
-        """What led to an attempt: its event, a join's other branches, the attempt before it."""
-        links = [_link(event, "event")]
+        """What led to an attempt beside its event: other branches, the attempt before it."""
+        links: list[Link] = []
         if run.branches:
             links += _once(_branches(run), "branch", {event.span_id})
         if d.undo is not None:
@@ -162,39 +161,41 @@ class StepSpan:
         self._of = of
         self._delivery = delivery
 
-    def end(self, outcome: Outcome | None) -> None:
-        """Say what the attempt ended as; None when the program is stopped in the middle of it."""
-        span = self._span
-        match outcome:
-            case Done(events):
-                span.set_attribute(a.OUTCOME, "completed")
-                if events:
-                    span.set_attribute(a.PUBLISHED, tuple(event.type for event in events))
-            case Retrying(delay, error, _, cause):
-                self._fail("retrying", error, cause)
-                span.set_attribute(a.DELAY, milliseconds(delay))
-                self._of.remember(self._delivery.name, span.get_span_context())
-            case Dead(error, _, cause):
-                self._fail("died", error, cause)
-            case Deferred():
-                span.set_attributes({a.OUTCOME: "deferred", **_guard(outcome)})
-                span.set_attribute(a.DELAY, milliseconds(outcome.delay))
-                self._of.remember(self._delivery.name, span.get_span_context())
-            case Released():
-                span.set_attribute(a.OUTCOME, "released")
-            case Abandoned() | None:
-                self._fail("abandoned", "the lease was lost" if outcome else "it was stopped", None)
-            case _:
-                assert_never(outcome)
+    def end(self, outcome: Outcome | None, ending: Ending | None) -> None:
+        """Say how the attempt ended.
+
+        Args:
+            outcome: what its handler's result or error meant; None when the program is stopped in
+                the middle of it.
+            ending: what the server made of that.
+        """
+        span, ending = self._span, ending or "abandoned"
+        span.set_attribute(a.OUTCOME, ending)
+        if ending == "completed" and isinstance(outcome, Done):
+            if outcome.events:
+                span.set_attribute(a.PUBLISHED, tuple(event.type for event in outcome.events))
+        elif ending != "released":
+            self._explain(outcome, ending)
         span.end()
 
-    def _fail(self, outcome: str, error: str, cause: BaseException | None) -> None:
+    def _explain(self, outcome: Outcome | None, ending: Ending) -> None:
+        """Say why it did not complete, and keep where it was for the attempt that follows."""
         span = self._span
-        span.set_attribute(a.OUTCOME, outcome)
-        span.set_status(StatusCode.ERROR, error)
-        if cause is not None:
-            span.set_attribute(a.ERROR_TYPE, _name_of(cause))
-            span.record_exception(cause)
+        if isinstance(outcome, Retrying | Deferred) and ending in {"retrying", "deferred"}:
+            span.set_attribute(a.DELAY, milliseconds(outcome.delay))
+        if ending in {"retrying", "deferred"}:
+            self._of.remember(self._delivery.name, span.get_span_context())
+        if isinstance(outcome, Deferred) and ending == "deferred":
+            span.set_attributes(_guard(outcome))
+        elif ending == "abandoned":
+            span.set_status(StatusCode.ERROR, "the lease was lost" if outcome else "it was stopped")
+        elif isinstance(outcome, Retrying | Dead):
+            span.set_status(StatusCode.ERROR, outcome.error)
+            if outcome.cause is not None:
+                span.set_attribute(a.ERROR_TYPE, _name_of(outcome.cause))
+                span.record_exception(outcome.cause)
+        else:
+            span.set_status(StatusCode.ERROR, "what it published could not be written")
 
 
 def tracer_of(provider: Any, service: str) -> Tracer:
