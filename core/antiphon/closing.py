@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from antiphon.telemetry import metrics
+
+
+_OPEN = (b"", b"+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,24 +16,22 @@ class Closing:
     """How a recovery was closed, told once to whoever settled its last work."""
 
     verdict: str
-    lasted: timedelta
-    """Since it was first opened; zero when the server's clock was set back meanwhile."""
+    lasted_s: float
+    """Seconds since it was first opened; 0 when the server's clock was set back meanwhile."""
     event_type: str
     """Of the event that opened it."""
 
     @classmethod
     def read(cls, text: bytes) -> Closing | None:
         """Read what `settle.lua` returns; None while the recovery is open."""
-        verdict, _, rest = text.decode().removesuffix("+").partition(" ")
-        if not verdict:
+        if text in _OPEN:
             return None
-        lasted_ms, _, event_type = rest.partition(" ")
-        return cls(verdict, timedelta(milliseconds=max(0, int(lasted_ms))), event_type)
+        verdict, lasted_ms, event_type = text.decode().removesuffix("+").split(" ", 2)
+        return cls(verdict, max(0.0, int(lasted_ms) / 1000), event_type)
 
 
 def say_closed(closing: Closing | None, correlation_id: str, log: Any) -> None:
     """Say that a recovery is over, if it is, with a logger that knows which, and count it."""
     if closing is not None:
         log.info("recovery.closed", verdict=closing.verdict)
-        lasted_s = closing.lasted.total_seconds()
-        metrics.closed(closing.event_type, closing.verdict, lasted_s, correlation_id)
+        metrics.closed(closing.event_type, closing.verdict, closing.lasted_s, correlation_id)

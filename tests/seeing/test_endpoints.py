@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ import structlog
 from faststream.redis import RedisBroker
 from faststream.redis.prometheus import RedisPrometheusMiddleware
 from prometheus_client import REGISTRY
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from antiphon import ConfigurationError, Endpoints, Publisher, Service, Settings
 from antiphon.broker.server import EmbeddedServer
@@ -30,6 +30,8 @@ from witness import Witness, changed, running
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 GROUP = "shop.restart"
+
+parsed: Any = text_string_to_metric_families  # it has no types
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -150,9 +152,12 @@ async def test_prometheus_finds_nothing_to_complain_of(
         await witness.closed(died, verdict="failed")
         await until(lambda: _surveyed(client))
         told = (await client.get("/metrics")).content
-    linter = [program("promtool"), "check", "metrics"]
-    checked = await asyncio.to_thread(subprocess.run, linter, input=told, capture_output=True)
-    assert (checked.returncode, checked.stderr) == (0, b"")
+    pipe = asyncio.subprocess.PIPE
+    linter = await asyncio.create_subprocess_exec(
+        program("promtool"), "check", "metrics", stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    assert await linter.communicate(told) == (b"", b"")
+    assert linter.returncode == 0
 
 
 async def _surveyed(client: httpx.AsyncClient) -> bool:
@@ -169,7 +174,9 @@ async def test_a_handler_that_blocks_is_named(settings: Settings, tmp_path: Path
             said = await client.get("/healthz")
             return said if said.status_code == 503 else None
 
-        said = (await until(hangs, timeout=20)).json()
+        answer = await until(hangs, timeout=20)
+        assert answer is not None
+        said = answer.json()
         assert said["alive"] is False
         assert said["loop_behind_seconds"] > pulse._HANGS_AFTER_S
         assert "watched.py" in said["at"]

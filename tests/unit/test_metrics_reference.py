@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from typing import get_args
 
@@ -27,7 +28,7 @@ Described = tuple[str, frozenset[str]]
 
 def documented(heading: str) -> dict[str, Described]:
     table = [row for row in rows(section(PAGE, heading)) if row[0].startswith("`antiphon_")]
-    return {code(row[0])[0]: (row[1], frozenset(code(row[3]))) for row in table}
+    return {code(name)[0]: (kind, frozenset(code(labels))) for name, kind, _, labels, _ in table}
 
 
 def registered() -> dict[str, Described]:
@@ -77,10 +78,13 @@ def test_what_is_told_of_the_cell_is_listed() -> None:
     assert {family.name for family in Cell().describe()} == set(told)
 
 
-@pytest.mark.parametrize("name", {**documented(PROCESS), **documented(WHOLE)})
+EVERY = documented(PROCESS) | documented(WHOLE)
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_names_keep_to_conventions(name: str) -> None:
     """One prefix, base units, `_total` for what is counted and for nothing else."""
-    kind, labels = {**documented(PROCESS), **documented(WHOLE)}[name]
+    kind, labels = EVERY[name]
     assert re.fullmatch(r"antiphon(_[a-z]+)+", name)
     assert name.endswith("_total") == (kind in {"counter", "unknown"})
     assert not re.search(r"milli|micro|minutes|hours|_ms\b|percent", name)
@@ -123,7 +127,7 @@ def test_a_survey_that_has_aged_is_told_no_more(monkeypatch: pytest.MonkeyPatch)
     """After a minute only its instant is told: an old queue would be a wrong alarm."""
     cell = Cell()
     cell.update(Survey(taken=5.0, open=3))
-    now = metrics.time.monotonic()
+    now = time.monotonic()
     monkeypatch.setattr("antiphon.telemetry.cell.time.monotonic", lambda: now + 61)
     told = {sample.name: sample.value for family in cell.collect() for sample in family.samples}
     assert told == {"antiphon_survey_timestamp_seconds": 5.0}

@@ -241,14 +241,14 @@ def settlement(reply: list[Any]) -> Settlement:
         case [3]:
             return Committed()
         case [1, verdict, change, heir, *detail]:
-            told = tuple(_text(d) for d in detail)
+            told, closing = tuple(_text(d) for d in detail), Closing.read(verdict)
             return Committed(
                 told,
-                said(verdict),
+                closing.verdict if closing else "",
                 _text(change),
                 _text(heir),
                 prompt=verdict.endswith(b"+"),
-                closing=Closing.read(verdict),
+                closing=closing,
             )
     raise AssertionError(f"a settling script answered {reply!r}")
 

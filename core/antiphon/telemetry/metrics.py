@@ -8,6 +8,7 @@ classes for, words of the code. A correlation id is an exemplar, never a label.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
@@ -38,7 +39,7 @@ _OTHER = "other"
 _LONGEST_EXEMPLAR = 128
 """Characters of names and values together, by OpenMetrics."""
 
-_SLOW_S, _EXEMPLAR_EVERY_S = 0.1, 0.1
+_EXEMPLAR_EVERY_S = 0.1
 """An exemplar costs three times what observing does."""
 
 _STEP_BUCKETS = (
@@ -139,25 +140,26 @@ REGISTRY.register(_Untyped(_DEAD))
 
 
 class _Timing:
-    """One series of a histogram, and when it was last given an exemplar."""
+    """One series of a histogram, and when each of its buckets was last given an exemplar."""
 
-    def __init__(self, histogram: Histogram) -> None:
+    def __init__(self, histogram: Histogram, buckets: tuple[float, ...]) -> None:
         self._histogram = histogram
-        self._exemplified = 0.0
+        self._buckets = buckets
+        self._exemplified = [0.0] * (len(buckets) + 1)
 
     def observe(self, seconds: float, correlation_id: str) -> None:
-        """Observe a time; what is quick is an exemplar now and then, what is slow always is."""
-        now = time.monotonic()
-        if seconds < _SLOW_S and now - self._exemplified < _EXEMPLAR_EVERY_S:
+        """Observe a time; a bucket keeps one exemplar, and needs no new one at every turn."""
+        now, place = time.monotonic(), bisect_left(self._buckets, seconds)
+        if now - self._exemplified[place] < _EXEMPLAR_EVERY_S:
             self._histogram.observe(seconds)
             return
-        self._exemplified = now
+        self._exemplified[place] = now
         self._histogram.observe(seconds, exemplar(correlation_id))
 
 
 _running: defaultdict[str, int] = defaultdict(int)
 _children: dict[tuple[object, ...], Counter] = {}
-_verdicts: dict[str, _Timing] = {}
+_recoveries: dict[str, _Timing] = {}
 
 
 class Steps:
@@ -172,7 +174,7 @@ class Steps:
         self._dead = _DEAD.labels(group)
         self._lost = _LOST.labels(group)
         self._taken = _TAKEN.labels(group)
-        self._durations = {"completed": _Timing(_STEP.labels(group, "completed"))}
+        self._durations = {"completed": _Timing(_STEP.labels(group, "completed"), _STEP_BUCKETS)}
 
     def began(self) -> None:
         """An attempt begins."""
@@ -190,7 +192,9 @@ class Steps:
         """The attempt's outcome is written, or was found to be nobody's."""
         duration = self._durations.get(ending)
         if duration is None:
-            duration = self._durations[ending] = _Timing(_STEP.labels(self._group, ending))
+            duration = self._durations[ending] = _Timing(
+                _STEP.labels(self._group, ending), _STEP_BUCKETS
+            )
         duration.observe(seconds, correlation_id)
         match ending:
             case "retrying":
@@ -222,9 +226,9 @@ def _begin_at_zero() -> None:
 def closed(event_type: str, verdict: str, seconds: float, correlation_id: str) -> None:
     """Count a recovery that was closed, by the type of the event that opened it."""
     _child(_CLOSED, event_type, verdict).inc()
-    duration = _verdicts.get(verdict)
+    duration = _recoveries.get(verdict)
     if duration is None:
-        duration = _verdicts[verdict] = _Timing(_RECOVERY.labels(verdict))
+        duration = _recoveries[verdict] = _Timing(_RECOVERY.labels(verdict), _RECOVERY_BUCKETS)
     duration.observe(seconds, correlation_id)
 
 

@@ -34,7 +34,7 @@ local function settle()
   note('closed', 'verdict', verdict, 'done', r.done, 'dead', r.dead, 'unanswered', r.unanswered,
     'suppressed', r.suppressed, 'undone', r.undone or 0,
     unpack(type(said) == 'table' and {'error', said.err} or {}))
-  local closing = string.format('%s %d %s', verdict, now - r.opened, r.type)
+  local closing = string.format('%s %d %s', verdict, now - r.opened, r.type or '')
   if (r.parent or '') == '' then return closing end
   redis.call('ZADD', KEYS[13], now, timer('child', r.parent))
   return closing .. '+'
