@@ -7,7 +7,6 @@ from typing import Any
 
 from antiphon.telemetry import metrics
 
-
 _OPEN = (b"", b"+")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import REGISTRY, Metric
@@ -34,7 +34,8 @@ def documented(heading: str) -> dict[str, Described]:
 def registered() -> dict[str, Described]:
     """What this process registers, by the names under which samples are told."""
     found: dict[str, Described] = {}
-    for collector in set(REGISTRY._collector_to_names):
+    collectors: set[Any] = set(REGISTRY._collector_to_names)
+    for collector in collectors:
         if collector is CELL or not type(collector).__module__.startswith(
             ("prometheus_client.metrics", "antiphon.")
         ):
