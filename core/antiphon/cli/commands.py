@@ -27,6 +27,7 @@ OURS = {
     "explain": "antiphon.cli.explain:explain",
     "watch": "antiphon.cli.watch:watch",
     "diff": "antiphon.cli.diff:diff",
+    "report": "antiphon.cli.report:report",
     "ack": "antiphon.cli.ack:ack",
     "approvals": "antiphon.cli.approvals:approvals",
     "approve": "antiphon.cli.approvals:approve",
