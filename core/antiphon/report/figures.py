@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Iterator
 
 from rich.console import Console
 
-from antiphon.report.document import Figure
+from antiphon.report.document import Code, Figure, Paragraph
 from antiphon.trace import Trace
 from antiphon.trace.picture import Picture
 
-_MOST_STEPS = 400
-"""Beyond it nobody sees anything in a drawing; the text shows the beginning."""
+_MOST_DRAWN, _MOST_STEPS = 400, 1000
+"""Beyond so many steps nobody sees anything in a drawing, and beyond so many in the text."""
 
 _WIDTH, _MOST_LINES = 100, 300
 
 
-def figures(trace: Trace) -> Iterator[Figure]:
+def figures(trace: Trace) -> Iterator[Figure | Paragraph]:
     """Draw a recovery."""
     from antiphon.drawing import causation, waterfall  # noqa: PLC0415  only HTML needs them
 
-    drawn = len(trace.steps) <= _MOST_STEPS
+    if len(trace.steps) > _MOST_STEPS:
+        command = Code(f"antiphon trace {shlex.quote(trace.correlation_id)}")
+        yield Paragraph((f"{len(trace.steps)} steps are too many for a picture here: ", command))
+        return
+    drawn = len(trace.steps) <= _MOST_DRAWN
     text = _text(trace)
     yield Figure("In the course of time", waterfall(trace) if drawn else "", text)
     if drawn and trace.events:

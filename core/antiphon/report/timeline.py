@@ -9,6 +9,7 @@ from datetime import datetime
 from antiphon.report.deeds import Deed, replayed_at
 from antiphon.trace import Attempt, AttemptOutcome, Step, StepOutcome, Trace
 from antiphon.trace import approvals as asking
+from antiphon.trace.pending import brief
 from antiphon.trace.words import clock, percent, spell
 
 _ENDS = {
@@ -56,11 +57,12 @@ def timeline(trace: Trace, done: Sequence[Deed]) -> list[Moment]:
     events = list(_events(trace))
     found = [
         *events[:1],
+        # What people did comes before what followed at the same instant.
+        *(Moment(it.at, told(it), by_hand=True) for it in done),
         *(moment for step in trace.steps for moment in _step(step, trace.as_of)),
         *events[1:],
         *_course(trace),
         *_decisions(trace),
-        *(Moment(it.at, told(it), by_hand=True) for it in done),
     ]
     if trace.closed:
         verdict = trace.verdict or "over, and nothing tells how"
@@ -157,8 +159,8 @@ def _course(trace: Trace) -> Iterator[Moment]:
     if back := trace.rollback:
         yield Moment(back.at, f"the roll-back of {back.steps} completed steps began")
     if stall := trace.stall:
-        count = len(stall.outstanding)
-        yield Moment(stall.at, f"the deadline passed with {count} pieces of work outstanding")
+        waits = ", ".join(map(brief, stall.outstanding))
+        yield Moment(stall.at, f"the deadline passed; outstanding: {waits}")
 
 
 def _decisions(trace: Trace) -> Iterator[Moment]:

@@ -39,19 +39,19 @@ def on_the_path(trace: Trace, needless: Iterable[Idle]) -> Mapping[str, timedelt
     ended = max(step.end or trace.as_of for step in steps)
     began = ended - trace.critical_path.duration
     names = {step.id for step in steps}
-    spans = list(_spans(trace, steps))
+    spans = list(_spans(steps, trace.as_of, _put_off(trace)))
     spans += [(it.since, it.until, NEEDLESS) for it in needless if it.step.id in names]
     return _longest_first(_partition(began, ended, spans))
 
 
 def in_all_steps(trace: Trace, needless: Iterable[Idle]) -> Mapping[str, timedelta]:
     """Add up what all steps waited, the longest first; steps that waited together count each."""
-    by_step = defaultdict[str, list[_Span]](list)
+    put_off, by_step = _put_off(trace), defaultdict[str, list[_Span]](list)
     for it in needless:
         by_step[it.step.id].append((it.since, it.until, NEEDLESS))
     found = defaultdict[str, timedelta](timedelta)
     for step in trace.steps:
-        spans = [*_spans(trace, [step]), *by_step[step.id]]
+        spans = [*_spans([step], trace.as_of, put_off), *by_step[step.id]]
         if spans:
             first, last = min(since for since, _, _ in spans), max(until for _, until, _ in spans)
             for kind, length in _partition(first, last, spans).items():
@@ -68,9 +68,17 @@ def guard_kind(hold: Hold) -> str:
     return PAUSE if hold.guard.kind in PAUSING else f"guard {hold.guard.kind}"
 
 
-def _spans(trace: Trace, steps: Sequence[Step]) -> Iterator[_Span]:
-    as_of = trace.as_of
+def _put_off(trace: Trace) -> Mapping[str, _Span]:
+    """Tell by its id how long each event waited that was put off."""
+    since = {it.id: it.at for it in trace.scheduled}
+    events = (event for event in trace.events if event.id in since)
+    return {event.id: (since[event.id], event.time, PUT_OFF) for event in events}
+
+
+def _spans(steps: Sequence[Step], as_of: datetime, put_off: Mapping[str, _Span]) -> Iterator[_Span]:
     for step in steps:
+        if step.event_id in put_off:
+            yield put_off[step.event_id]
         for attempt in step.attempts:
             end = attempt.end or as_of
             vain = attempt.outcome == AttemptOutcome.TAKEN_OVER
@@ -81,11 +89,6 @@ def _spans(trace: Trace, steps: Sequence[Step]) -> Iterator[_Span]:
             yield hold.since, hold.until or as_of, guard_kind(hold)
         for wait in step.key_waits:
             yield wait.since, wait.until or as_of, SAME_KEY
-    put_off = {it.id: it.at for it in trace.scheduled}
-    answered = {step.event_id for step in steps} & put_off.keys()
-    for event in trace.events:
-        if event.id in answered:
-            yield put_off[event.id], event.time, PUT_OFF
 
 
 def _next(step: Step, after: datetime, as_of: datetime) -> datetime:
