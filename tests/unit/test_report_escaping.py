@@ -98,8 +98,8 @@ def test_escaped_text_is_one_line_without_markup(text: str) -> None:
     found = escaped(text)
     assert len(found.splitlines()) <= 1
     # A backslash guards what follows it; take the pairs away, and no markup is left.
-    assert not re.search(r"[\\`*_\[\]<>|~&$]", re.sub(r"\\.", "", found))
-    assert not re.match(r"[-+=#](\s|$)|\d+[.)](\s|$)", found)
+    assert not re.search(r"[\\`*_\[\]<|~&$]", re.sub(r"\\.", "", found))
+    assert not re.match(r"[-+=#](\s|$)|>|\d+[.)](\s|$)", found)
 
 
 @given(st.text(alphabet="`a| \\\n"))

@@ -24,8 +24,8 @@ from antiphon.report.document import (
 )
 from antiphon.trace.words import plain
 
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]")
-_AT_THE_START = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=#])(?=[\s=-]|$)")
+_SPECIAL = re.compile(r"[\\`*_\[\]<|~&$]")
+_AT_THE_START = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=#](?=[\s=-]|$)|>)")
 _LINK = re.compile(r"(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
 _MENTION = re.compile(r"([@#!])(?=\w)")
 _JOINER = "\u2060"
