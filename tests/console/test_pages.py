@@ -308,6 +308,20 @@ async def test_log_lines_are_shown_when_given(settings: Settings, tmp_path: Path
     assert "none.log: No such file or directory" in said
 
 
+async def test_the_map_is_drawn_from_what_runs(settings: Settings, cleo: Visitor) -> None:
+    """By the workers' own account, and without a stylesheet of its own."""
+
+    async def drawn() -> str:
+        page = (await cleo.get("/map")).text
+        return page if "<svg" in page else ""
+
+    async with running(opened_shop(settings, lambda: True)):
+        page = await until(drawn)
+    assert 'aria-label="Choreography of shop"' in page
+    assert "shop.restore" in page[page.index("<svg") : page.index("</svg>")]
+    assert "<style" not in page
+
+
 async def test_the_map_lists_handlers(settings: Settings, cleo: Visitor) -> None:
     """What they hear and what they bring."""
     async with running(opened_shop(settings, lambda: True)):

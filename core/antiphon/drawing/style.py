@@ -18,7 +18,7 @@ STYLE = """\
     --undo: #ab7df8; --critical: #e6edf3;
   }
 }
-.antiphon-drawing.timed { max-width: 100%; min-width: 46rem; }
+.antiphon-drawing.timed { max-width: 100%; min-width: 52rem; }
 .antiphon-drawing text { fill: var(--ink); white-space: pre; }
 .antiphon-drawing .dim { fill: var(--dim); }
 .antiphon-drawing .small { font-size: 10.5px; }
