@@ -7,7 +7,7 @@ from collections.abc import Callable
 from antiphon.drawing.boxes import Painter
 from antiphon.drawing.causes import Causes
 from antiphon.drawing.layers import lay_out
-from antiphon.drawing.svg import CELL, drawing, fit, paragraph, text
+from antiphon.drawing.svg import CELL, counted, drawing, fit, paragraph, text
 from antiphon.trace.model import Trace
 from antiphon.trace.words import spell
 
@@ -47,7 +47,8 @@ def causation(
     painter = Painter(layout, (width - layout.width) / 2, _HEAD)
     most = int((width - 2 * _MARGIN) / CELL)
     verdict = (trace.verdict or trace.status).upper()
-    said = [f"{len(trace.events)} events, {len(trace.steps)} steps, {spell(trace.duration)}"]
+    counts = f"{counted(len(trace.events), 'event')}, {counted(len(trace.steps), 'step')}"
+    said = [f"{counts}, {spell(trace.duration)}"]
     said += [causes.missing] if causes.missing else []
     heading = f"{verdict}  {trace.root_type} about {trace.subject}"
     return drawing(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from antiphon.drawing.boxes import Arrow, Card
 from antiphon.drawing.choice import telling
+from antiphon.drawing.svg import counted
 from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step, StepOutcome, TracedEvent
@@ -55,7 +56,7 @@ class Causes:
         """How much is not drawn; empty when all of it is."""
         steps = len(self.trace.steps) - len(self._steps)
         events = len(self.trace.events) - len(self._events)
-        said = [f"{n} {what}" for n, what in ((steps, "steps"), (events, "events")) if n]
+        said = [counted(n, what) for n, what in ((steps, "step"), (events, "event")) if n]
         return f"left out: {' and '.join(said)} that tell less" if said else ""
 
     def _chosen_events(self, chosen: frozenset[str]) -> list[TracedEvent]:

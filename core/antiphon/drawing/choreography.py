@@ -10,7 +10,7 @@ from antiphon.choreography.sketch import Node, Sketch
 from antiphon.drawing.boxes import Arrow, Card, Painter
 from antiphon.drawing.layers import lay_out
 from antiphon.drawing.ranks import ranks, without_rings
-from antiphon.drawing.svg import CELL, drawing, element, fit, paragraph, text
+from antiphon.drawing.svg import CELL, counted, drawing, element, fit, paragraph, text
 
 _WIDEST = 4
 _BETWEEN = 46.0
@@ -61,10 +61,13 @@ def choreography(found: Choreography, *, styled: bool = True) -> str:
     legend = paragraph(_LEGEND, _MARGIN, bottom - 10, width - 2 * _MARGIN)
     painter = Painter(layout, _MARGIN, _HEAD)
     joins = sum(part.needed is not None for part in found.parts)
-    said = (
-        f"{len(found.services)} services, {len(found.parts)} handlers, {joins} joins, "
-        f"{len(found.facts)} events"
+    counts = (
+        (len(found.services), "service"),
+        (len(found.parts), "handler"),
+        (joins, "join"),
+        (len(found.facts), "event"),
     )
+    said = ", ".join(counted(number, noun) for number, noun in counts)
     most = int((width - 2 * _MARGIN) / CELL)
     return drawing(
         "Choreography of " + (", ".join(found.services) or "no service"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from antiphon.drawing.bars import Bar
 from antiphon.drawing.graph import Point
@@ -68,36 +69,43 @@ def guides(branch: Branch, left: float, y: float, height: float) -> Iterator[str
 
 def scale(line: Timeline, y: float, bottom: float) -> Iterator[str]:
     """Draw the scale of time above the rows, its lines through them, and the breaks in it."""
-    taken: list[tuple[float, float]] = []
+    upper, lower = _Line(y + 6), _Line(y + 18)
     for cut in line.cuts:
-        yield from _break(cut, y, bottom)
-        half = cells(spell(cut.until - cut.since)) * SMALL_CELL / 2 + 4
-        middle = (cut.left + cut.right) / 2
-        taken.append((middle - half, middle + half))
+        yield from _break(cut, y + 22, bottom)
+        said, middle = f"‖ {spell(cut.until - cut.since)}", (cut.left + cut.right) / 2
+        # Where breaks are close together, one says how long it is above the other, or on demand.
+        yield from lower.say(said, middle, "small dim") or upper.say(said, middle, "small dim")
     for tick in line.ticks():
         yield element("line", class_="rule", x1=tick.x, x2=tick.x, y1=y + 22, y2=bottom)
-        half = max(cells(tick.label), 8) * SMALL_CELL / 2
-        if all(tick.x + half < left or tick.x - half > right for left, right in taken):
-            yield text(tick.label, tick.x, y + 6, "small", "middle")
-            yield text(f"{tick.moment:%H:%M:%S}", tick.x, y + 18, "small dim", "middle")
+        yield from upper.say(tick.label, tick.x, "small")
+        yield from lower.say(f"{tick.moment:%H:%M:%S}", tick.x, "small dim")
 
 
-def _break(cut: Stretch, y: float, bottom: float) -> Iterator[str]:
-    said = spell(cut.until - cut.since)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of words of which none stands on another."""
+
+    y: float
+    taken: list[tuple[float, float]] = field(default_factory=list)
+
+    def say(self, words: str, middle: float, look: str) -> list[str]:
+        """Write words if there is room for them."""
+        half = cells(words) * SMALL_CELL / 2 + 3
+        if any(middle - half < right and left < middle + half for left, right in self.taken):
+            return []
+        self.taken.append((middle - half, middle + half))
+        return [text(words, middle, self.y, look, "middle")]
+
+
+def _break(cut: Stretch, top: float, bottom: float) -> Iterator[str]:
     middle = (cut.left + cut.right) / 2
-    about = title(f"{said} in which nothing happened, cut short")
+    about = title(f"{spell(cut.until - cut.since)} in which nothing happened, cut short")
+    width = cut.right - cut.left
     yield element(
-        "rect",
-        about,
-        class_="broken",
-        x=cut.left,
-        y=y + 22,
-        width=cut.right - cut.left,
-        height=bottom - y - 22,
+        "rect", about, class_="broken", x=cut.left, y=top, width=width, height=bottom - top
     )
     for x in (middle - 3, middle + 3):
-        yield element("path", class_="break", d=path(list(_zigzag(x, y + 22, bottom))))
-    yield text(f"‖ {said}", middle, y + 18, "small dim", "middle")
+        yield element("path", class_="break", d=path(list(_zigzag(x, top, bottom))))
 
 
 def _zigzag(x: float, top: float, bottom: float) -> Iterator[tuple[float, float]]:

@@ -74,6 +74,11 @@ def fit(words: str, most: int) -> str:
     return "".join(kept).rstrip() + _ELLIPSIS
 
 
+def counted(number: int, noun: str) -> str:
+    """Write how many there are, as in `1 step` and `2 steps`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def paragraph(words: str, x: float, y: float, width: float) -> list[str]:
     """Write small text in as many lines as it needs, the first at `y`, the others below."""
     lines = textwrap.wrap(plain(words), max(int(width / SMALL_CELL), 1))

@@ -11,7 +11,17 @@ from antiphon.drawing.bars import MOST_BARS, Bar, bars, left_out, needless
 from antiphon.drawing.choice import telling
 from antiphon.drawing.legend import legend
 from antiphon.drawing.marks import ROW, draw_bar, guides, scale
-from antiphon.drawing.svg import CELL, SMALL_CELL, cells, drawing, element, fit, text, title
+from antiphon.drawing.svg import (
+    CELL,
+    SMALL_CELL,
+    cells,
+    counted,
+    drawing,
+    element,
+    fit,
+    text,
+    title,
+)
 from antiphon.drawing.timeline import Timeline
 from antiphon.trace.cuts import cuts
 from antiphon.trace.flow import Child, Scheduled
@@ -75,7 +85,7 @@ def waterfall(trace: Trace, *, styled: bool = True, full_scale: bool = False) ->
     height = _HEAD + sum(row.height for row in rows) + (ROW if missing else 0)
     name_ = f"Waterfall of recovery {trace.correlation_id}"
     said = [f"{trace.root_type} about {trace.subject}, {trace.verdict or trace.status}"]
-    said += [f"{len(trace.steps)} steps in {spell(trace.duration)}", missing]
+    said += [f"{counted(len(trace.steps), 'step')} in {spell(trace.duration)}", missing]
     feet = list(legend(_MARGIN, height + 22, WIDTH - _MARGIN, cut=bool(line.cuts)))
     total = height + 22 + 18 * len(feet)
     return drawing(
@@ -143,8 +153,8 @@ def _missing(trace: Trace, rows: Sequence[_Row]) -> str:
     steps = len(trace.steps) - sum(isinstance(row.node, Step) for row in rows)
     events = len(trace.events) - sum(isinstance(row.node, TracedEvent) for row in rows)
     turns = sum(left_out(row.node) for row in rows if isinstance(row.node, Step))
-    counts = ((steps, "step"), (events, "event"), (turns, "attempt or hold"))
-    said = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts if n]
+    counts = ((steps, "step"), (events, "event"), (turns, "bar"))
+    said = [counted(n, what) for n, what in counts if n]
     return f"left out: {', '.join(said)} that tell less" if said else ""
 
 
