@@ -167,6 +167,28 @@ def test_a_very_long_recovery_is_drawn_in_part(draw: Callable[[Trace], str]) -> 
     assert len(svg.text) < 1_000_000
 
 
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_a_step_that_publishes_very_much_is_drawn_in_part(draw: Callable[[Trace], str]) -> None:
+    """Events that nobody answered, and children, are counted beyond a few hundred."""
+    story = FlowStory()
+    failed = story.opens("service.failed", "orders-db")
+    run = story.after(1).starts("orders-db.restore", failed, "db-host")
+    story.after(1).completes(run, *[("cache.warmed", f"cache-{n}") for n in range(900)])
+    for number in range(50):
+        story.puts_off(run, "cache.warmed", f"later-{number}", due_in=60)
+        story.starts_child(run, "service.failed", f"child-{number}")
+    svg = sound(draw(from_ledger(story)))
+    drawn = len([id_ for id_ in svg.by_id() if id_ != "closing"])
+    counts = [
+        int(n)
+        for n in re.findall(
+            r"(\d+) (?:events|postponements|further)", svg.description.partition("left out")[2]
+        )
+    ]
+    assert drawn <= 253
+    assert drawn + sum(counts) == 1 + 1 + 900 + 100
+
+
 def test_the_branches_of_a_join_lead_to_what_they_made_run() -> None:
     """The step that fired has an arrow from each branch, and the branches have no box."""
     story = FlowStory()

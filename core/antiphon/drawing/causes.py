@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from antiphon.drawing.boxes import Arrow, Card
 from antiphon.drawing.choice import telling
-from antiphon.drawing.svg import counted
 from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step, StepOutcome, TracedEvent
@@ -41,9 +40,11 @@ class Causes:
     def __init__(self, trace: Trace, link: Callable[[str], str] | None) -> None:
         self.trace = trace
         self._link = link
-        chosen = telling(trace, _MOST_STEPS)
-        self._steps = [step for step in trace.steps if step.id in chosen]
-        self._events = self._chosen_events(chosen)
+        chosen = telling(trace, most_steps=_MOST_STEPS, most_others=_MOST_STEPS)
+        self._chosen = chosen
+        self._steps = [step for step in trace.steps if step.id in chosen.steps]
+        self._events = [event for event in trace.events if event.id in chosen.others]
+        self._children = [child for child in trace.children if child.id in chosen.others]
         self._critical = {step.id for step in trace.critical_path.steps}
         self._heralds = {child.event_id: child for child in trace.children if child.event_id}
         self._merged = self._merge()
@@ -54,18 +55,8 @@ class Causes:
     @property
     def missing(self) -> str:
         """How much is not drawn; empty when all of it is."""
-        steps = len(self.trace.steps) - len(self._steps)
-        events = len(self.trace.events) - len(self._events)
-        said = [counted(n, what) for n, what in ((steps, "step"), (events, "event")) if n]
-        return f"left out: {' and '.join(said)} that tell less" if said else ""
-
-    def _chosen_events(self, chosen: frozenset[str]) -> list[TracedEvent]:
-        """Choose the events that lead to a step, and, unless there are too many, all others."""
-        trace = self.trace
-        if len(chosen) == len(trace.steps):
-            return list(trace.events)
-        needed = {step.event_id for step in self._steps}
-        return [event for event in trace.events if event.id in needed]
+        said = self._chosen.left_out
+        return f"left out: {', '.join(said)} that tell less" if said else ""
 
     def _merge(self) -> dict[str, str]:
         """Say which step stands for each branch of a join: the one it helped to make run."""
@@ -97,7 +88,7 @@ class Causes:
         for later in self._later():
             if by := done.get((later.by, later.cause)):
                 yield Arrow(start=self._node(by), end=f"l{later.id}", look="unsure", label="later")
-        for child in self.trace.children:
+        for child in self._children:
             if by := done.get((child.by, child.cause)):
                 yield Arrow(start=self._node(by), end=f"c{child.id}", label="starts")
 
@@ -121,7 +112,8 @@ class Causes:
 
     def _later(self) -> Sequence[Scheduled]:
         published = {event.id for event in self.trace.events}
-        return [it for it in self.trace.scheduled if it.id not in published]
+        drawn = self._chosen.others - published
+        return [it for it in self.trace.scheduled if it.id in drawn]
 
     def _cards(self) -> Iterator[Card]:
         for event in self._events:
@@ -132,7 +124,7 @@ class Causes:
         for later in self._later():
             due = f"due {clock(later.due, self.trace.as_of)}" if later.due else "put off"
             yield Card(id=f"l{later.id}", lines=(name(later), due), shape="round", look="undo")
-        for child in self.trace.children:
+        for child in self._children:
             yield self._child(child)
 
     def _event(self, event: TracedEvent) -> Card:

@@ -75,8 +75,10 @@ def fit(words: str, most: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write how many there are, as in `1 step` and `2 steps`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """Write how many there are, as in `1 step` and `2 recoveries`."""
+    if number != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun}"
 
 
 def paragraph(words: str, x: float, y: float, width: float) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from antiphon.drawing.bars import MOST_BARS, Bar, bars, left_out, needless
-from antiphon.drawing.choice import telling
+from antiphon.drawing.choice import Choice, telling
 from antiphon.drawing.legend import legend
 from antiphon.drawing.marks import ROW, draw_bar, guides, scale
 from antiphon.drawing.svg import (
@@ -78,10 +78,10 @@ def waterfall(trace: Trace, *, styled: bool = True, full_scale: bool = False) ->
         styled: Whether to put the stylesheet in; a page may have `STYLE` in its head instead.
         full_scale: Whether to cut no time short.
     """
-    chosen = telling(trace, _MOST_STEPS)
+    chosen = telling(trace, most_steps=_MOST_STEPS, most_others=_MOST_STEPS)
     rows = _rows(trace, chosen)
     line = _timeline(trace, full_scale=full_scale)
-    missing = _missing(trace, rows)
+    missing = _missing(chosen, rows)
     height = _HEAD + sum(row.height for row in rows) + (ROW if missing else 0)
     name_ = f"Waterfall of recovery {trace.correlation_id}"
     said = [f"{trace.root_type} about {trace.subject}, {trace.verdict or trace.status}"]
@@ -104,14 +104,13 @@ def waterfall(trace: Trace, *, styled: bool = True, full_scale: bool = False) ->
     )
 
 
-def _rows(trace: Trace, chosen: frozenset[str]) -> list[_Row]:
+def _rows(trace: Trace, chosen: Choice) -> list[_Row]:
     critical = {step.id for step in trace.critical_path.steps}
     events = {event.id: event.time for event in trace.events}
     notes = Notes(trace, workers(trace))
     tree = list(branches(trace, UNICODE))
-    kept = [b for b in tree if not isinstance(b.node, Step) or b.node.id in chosen]
-    if len(chosen) < len(trace.steps):
-        kept = _with_causes(trace, kept, chosen)
+    drawn = chosen.steps | chosen.others
+    kept = [branch for branch in tree if branch.node.id in drawn]
     waits: dict[str, list[Bar]] = {}
     for each in idle(trace) if len(trace.steps) <= _MOST_EXAMINED else ():
         waits.setdefault(each.step.id, []).append(needless(each))
@@ -129,13 +128,6 @@ def _rows(trace: Trace, chosen: frozenset[str]) -> list[_Row]:
     ]
 
 
-def _with_causes(trace: Trace, tree: Sequence[Branch], chosen: frozenset[str]) -> list[Branch]:
-    """Leave out events that led to no step that is drawn, and came of none."""
-    drawn = [step for step in trace.steps if step.id in chosen]
-    events = {step.event_id for step in drawn} | {event.id for event in trace.events[:1]}
-    return [b for b in tree if not isinstance(b.node, TracedEvent) or b.node.id in events]
-
-
 def _ready(node: Node, events: Mapping[str, datetime]) -> datetime | None:
     if isinstance(node, Step) and not node.replay_of:
         return events.get(node.event_id)
@@ -149,12 +141,9 @@ def _timeline(trace: Trace, *, full_scale: bool) -> Timeline:
     return Timeline.of(trace.opened, ended, cut, _BEGIN, _END)
 
 
-def _missing(trace: Trace, rows: Sequence[_Row]) -> str:
-    steps = len(trace.steps) - sum(isinstance(row.node, Step) for row in rows)
-    events = len(trace.events) - sum(isinstance(row.node, TracedEvent) for row in rows)
+def _missing(chosen: Choice, rows: Sequence[_Row]) -> str:
     turns = sum(left_out(row.node) for row in rows if isinstance(row.node, Step))
-    counts = ((steps, "step"), (events, "event"), (turns, "bar"))
-    said = [counted(n, what) for n, what in counts if n]
+    said = [*chosen.left_out, *([counted(turns, "bar")] if turns else [])]
     return f"left out: {', '.join(said)} that tell less" if said else ""
 
 
