@@ -35,9 +35,9 @@ def deaf() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-@pytest.mark.parametrize(("collector", "unsent"), [(nobody, 0), (deaf, 1)])
+@pytest.mark.parametrize("collector", [nobody, deaf])
 async def test_recoveries_do_not_wait_for_a_collector(
-    settings: Settings, witness: Witness, tmp_path: Path, collector: object, unsent: int
+    settings: Settings, witness: Witness, tmp_path: Path, collector: object
 ) -> None:
     """They complete as ever, and a worker that is told to stop is gone within its few seconds."""
     assert callable(collector)
@@ -63,7 +63,7 @@ async def test_recoveries_do_not_wait_for_a_collector(
             began = time.monotonic()
             await worker.end(expected=0)
             assert time.monotonic() - began < 15
-            assert len(worker.said("spans.unsent")) <= unsent
+            assert len(worker.said("spans.unsent")) <= 1, "it says that it lost some, once"
             assert len(worker.said("delivery.completed")) == MANY
 
 

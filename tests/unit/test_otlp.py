@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -54,12 +55,14 @@ def spans(draw: st.DrawFn) -> QuickSpan:
     span = QuickSpan(
         tracer([]),
         draw(texts),
-        draw(contexts),
-        draw(st.none() | contexts),
+        draw(st.integers(1, 2**128 - 1)),
+        draw(st.integers(1, 2**64 - 1)),
+        draw(st.integers(0, 2**64 - 1)),
         draw(st.sampled_from(SpanKind)),
         given_attributes,
         draw(links),
         draw(st.integers(1, 2**63)),
+        remote=draw(st.booleans()),
     )
     for key, value in draw(attributes).items():
         span.set_attribute(key, value)
@@ -124,14 +127,15 @@ def test_a_span_that_ended_changes_no_more() -> None:
     ended: list[QuickSpan] = []
     span = tracer(ended).start_span("process shop", attributes={"a": 1})
     span.end()
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: span.set_attribute("b", 2),
         lambda: span.add_event("late"),
         lambda: span.update_name("other"),
         lambda: span.set_status(StatusCode.ERROR, "late"),
         lambda: span.record_exception(ValueError("late")),
         span.end,
-    ):
+    ]
+    for change in changes:
         change()
     [only] = ended
     assert (dict(only.attributes), only.events, only.name) == ({"a": 1}, [], "process shop")

@@ -11,7 +11,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from antiphon.telemetry.traceparent import Traceparent
 from antiphon_events import Envelope
 
-_NOTHING = Context()
+NOTHING = Context()
+"""A context in which nothing is current."""
 _ALWAYS = ("AlwaysOn", "ParentBased{root:AlwaysOn")
 """What samplers call themselves that drop nothing which begins a trace."""
 _UNSAMPLED, _SAMPLED = TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)
@@ -34,18 +35,22 @@ class Origins:
             self._sampler = None
 
     def of(self, envelope: Envelope) -> Origin:
+        """The same as `place`, in OpenTelemetry's terms."""
+        span = remote(self.place(envelope))
+        return Origin(span, trace.set_span_in_context(NonRecordingSpan(span), NOTHING))
+
+    def place(self, envelope: Envelope) -> Traceparent:
         """Where an event was published; derived from its ids when it does not say."""
         parsed = Traceparent.read(envelope.traceparent)
         if parsed is None:
             parsed = Traceparent.of_recovery(envelope.correlation_id, envelope.id)
             if self._sampler is not None and not self._samples(parsed.trace_id):
                 parsed = parsed._replace(sampled=False)
-        span = remote(parsed)
-        return Origin(span, trace.set_span_in_context(NonRecordingSpan(span), _NOTHING))
+        return parsed
 
     def _samples(self, trace_id: int) -> bool:
         """Ask the provider's sampler, as for the root of a trace, which this stands for."""
-        result = self._sampler.should_sample(_NOTHING, trace_id, "recovery")
+        result = self._sampler.should_sample(NOTHING, trace_id, "recovery")
         return bool(result.decision.is_sampled())
 
 
@@ -53,9 +58,3 @@ def remote(place: Traceparent) -> SpanContext:
     """The same for OpenTelemetry: a span of another process."""
     flags = _SAMPLED if place.sampled else _UNSAMPLED
     return SpanContext(place.trace_id, place.span_id, is_remote=True, trace_flags=flags)
-
-
-def written(span: SpanContext) -> str:
-    """The context of a span, as events carry it."""
-    flags = "01" if span.trace_flags & TraceFlags.SAMPLED else "00"
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{flags}"

@@ -73,9 +73,7 @@ def encode(spans: Sequence[Any]) -> bytes:
 def _header(tracer: QuickTracer) -> tuple[bytes, bytes]:
     """What a tracer's spans have in common: their resource and their scope."""
     if (known := _headers.get(tracer)) is None:
-        nothing: Any = QuickSpan(
-            tracer, "", Written.context, None, SpanKind.INTERNAL, Attributes(Fixed()), (), 0
-        )
+        nothing: Any = QuickSpan(tracer, "", 1, 1, 0, SpanKind.INTERNAL, Attributes(Fixed()), (), 0)
         [resource] = encode_spans([nothing]).resource_spans
         [scope] = resource.scope_spans
         known = _headers[tracer] = (
@@ -86,12 +84,12 @@ def _header(tracer: QuickTracer) -> tuple[bytes, bytes]:
 
 
 def _span(span: QuickSpan) -> bytes:
-    context, parent, status = span.context, span.parent, span.status
-    out = [_place(context)]
-    if context.trace_state:
-        out.append(_part(b"\x1a", context.trace_state.to_header().encode()))
-    if parent is not None:
-        out += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
+    status, trace_id = span.status, span.trace_id
+    out = [_IDS.pack(b"\x0a\x10", trace_id >> 64, trace_id & _LOW, b"\x12\x08", span.span_id)]
+    if span.state:
+        out.append(_part(b"\x1a", span.state.to_header().encode()))
+    if span.parent_id:
+        out += (b"\x22\x08", span.parent_id.to_bytes(8, "big"))
     out += (_text(b"\x2a", span.name), b"\x30", _BYTE[span.kind.value + 1])
     ended = span.end_time or span.start_time
     out.append(_TIMES.pack(b"\x39", span.start_time, b"\x41", ended))
@@ -114,7 +112,8 @@ def _span(span: QuickSpan) -> bytes:
         out.append(_part(b"\x7a", told + b"\x18" + _BYTE[code]))
     else:
         out.append(b"\x7a\x00")
-    out += (b"\x85\x01", _flags(parent))
+    remote = span.parent_id and span.remote
+    out += (b"\x85\x01", _REMOTE if remote else _NOT_REMOTE)
     return b"".join(out)
 
 
@@ -126,16 +125,14 @@ def _link(link: Link) -> bytes:
         out: list[bytes] = []
         _write(out, b"\x22", attributes.items())
         said = b"".join(out)
-    return b"".join((_place(link.context), said, b"\x35", _flags(link.context)))
+    place = link.context
+    remote = _REMOTE if place.is_remote else _NOT_REMOTE
+    return b"".join((_place(place), said, b"\x35", remote))
 
 
 def _place(c: SpanContext) -> bytes:
     trace_id = c.trace_id
     return _IDS.pack(b"\x0a\x10", trace_id >> 64, trace_id & _LOW, b"\x12\x08", c.span_id)
-
-
-def _flags(context: SpanContext | None) -> bytes:
-    return _REMOTE if context is not None and context.is_remote else _NOT_REMOTE
 
 
 def _fixed(fixed: Fixed, tag: bytes) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from time import time_ns
 from typing import Any
 
@@ -32,6 +33,7 @@ from opentelemetry.trace import (
 )
 
 from antiphon.telemetry.attributes import Attributes, Fixed
+from antiphon.telemetry.traceparent import Traceparent
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _PLAIN = (str, bool, int, float)
@@ -47,16 +49,25 @@ class QuickSpan(trace.Span):
         self,
         tracer: QuickTracer,
         name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
+        trace_id: int,
+        span_id: int,
+        parent_id: int,
         kind: SpanKind,
         attributes: Attributes,
         links: Sequence[Link],
         start_time: int,
+        *,
+        remote: bool = True,
+        state: TraceState | None = None,
     ) -> None:
         self.name = name
-        self.context = context
-        self.parent = parent
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id
+        """0 for the root of a trace."""
+        self.remote = remote
+        """Whether its parent is a span of another process."""
+        self.state = state
         self.kind = kind
         self.attributes = attributes
         self.links = links
@@ -65,6 +76,18 @@ class QuickSpan(trace.Span):
         self.events: list[Event] = []
         self.status = _UNSET
         self.tracer = tracer
+
+    @cached_property
+    def context(self) -> SpanContext:
+        """Its place in its trace; few ask for it in this form."""
+        return SpanContext(self.trace_id, self.span_id, False, _SAMPLED, self.state)
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """Its parent's place."""
+        if self.parent_id == 0:
+            return None
+        return SpanContext(self.trace_id, self.parent_id, self.remote, _SAMPLED, self.state)
 
     @property
     def resource(self) -> Resource:
@@ -189,12 +212,30 @@ class QuickTracer(trace.Tracer):
         return QuickSpan(
             self,
             name,
-            SpanContext(trace_id, span_id, False, _SAMPLED, state),
-            parent if parent.is_valid else None,
+            trace_id,
+            span_id,
+            parent.span_id if parent.is_valid else 0,
             kind,
             attributes,
             links or (),
             start_time or time_ns(),
+            remote=parent.is_remote,
+            state=state,
+        )
+
+    def child(
+        self, name: str, place: Traceparent, attributes: Attributes, links: Sequence[Link]
+    ) -> QuickSpan | None:
+        """Start the span of a step where its event was published; None if the sampler is to say.
+
+        It is `start_span` without the objects on the way, for what is done most often.
+        """
+        if not (self._by_parent and place.sampled):
+            return None
+        span_id = random.getrandbits(64) or 1
+        kind, trace_id, parent_id = SpanKind.CONSUMER, place.trace_id, place.span_id
+        return QuickSpan(
+            self, name, trace_id, span_id, parent_id, kind, attributes, links, time_ns()
         )
 
     def start_as_current_span(self, name: str, *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,15 @@ from typing import Any, assert_never
 import orjson
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, Tracer
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+)
 
 from antiphon.broker.calls import Lease
 from antiphon.broker.replies import (
@@ -36,7 +44,7 @@ from antiphon.outcome import Dead, Deferred, Done, Outcome, Retrying
 from antiphon.telemetry import attributes as a
 from antiphon.telemetry.attributes import Attributes, Fixed
 from antiphon.telemetry.metrics import Ending
-from antiphon.telemetry.origins import Origins, remote, written
+from antiphon.telemetry.origins import NOTHING, Origins, remote
 from antiphon.telemetry.traceparent import Traceparent
 
 _REMEMBERED = 1024
@@ -59,6 +67,7 @@ class HandlerSpans:
 
     def __init__(self, provider: Any, handler: Handler, *, cell: str, consumer: str) -> None:
         self._tracer = tracer_of(provider, handler.service)
+        self._quick: Any = self._tracer if hasattr(self._tracer, "child") else None
         self._origins = Origins(provider)
         self._attempts: OrderedDict[str, SpanContext] = OrderedDict()
         self._process, self._admit = f"process {handler.group}", f"admit {handler.group}"
@@ -88,15 +97,20 @@ class HandlerSpans:
             attributes[a.UNDO] = True
         if run.unapproved:
             attributes[a.UNAPPROVED] = run.unapproved
-        origin = self._origins.of(d.envelope)
-        span = self._tracer.start_span(
-            self._process, origin.context, SpanKind.CONSUMER, attributes,
-            self._links(d, run, origin.span),
-            record_exception=False, set_status_on_exception=False,
-        )  # fmt: skip
+        place = self._origins.place(d.envelope)
+        links = self._links(d, run, place)
+        span: Span | None = None
+        if self._quick is not None:
+            span = self._quick.child(self._process, place, attributes, links)
+        if span is None:
+            origin = self._origins.of(d.envelope)
+            span = self._tracer.start_span(
+                self._process, origin.context, SpanKind.CONSUMER, attributes, links,
+                record_exception=False, set_status_on_exception=False,
+            )  # fmt: skip
         # The task is this delivery's alone: nobody needs what was attached before.
-        contexts.attach(trace.set_span_in_context(span, origin.context))
-        d.traceparent = written(span.get_span_context())
+        contexts.attach(trace.set_span_in_context(span, NOTHING))
+        d.traceparent = _written(span)
         return StepSpan(span, self, d)
 
     def refused(self, delivery: Delivery, why: Admission) -> None:
@@ -139,7 +153,7 @@ class HandlerSpans:
             attributes[a.PARENT] = e.parent
         return attributes
 
-    def _links(self, d: Delivery, run: Run, event: SpanContext) -> list[Link]:
+    def _links(self, d: Delivery, run: Run, event: Traceparent) -> list[Link]:
         """What led to an attempt beside its event: other branches, the attempt before it."""
         links: list[Link] = []
         if run.branches:
@@ -196,6 +210,15 @@ class StepSpan:
                 span.record_exception(outcome.cause)
         else:
             span.set_status(StatusCode.ERROR, "what it published could not be written")
+
+
+def _written(span: Any) -> str:
+    """The context of a span, as events carry it."""
+    if hasattr(span, "trace_id"):  # one of ours
+        return f"00-{span.trace_id:032x}-{span.span_id:016x}-01"
+    place = span.get_span_context()
+    sampled = bool(place.trace_flags & TraceFlags.SAMPLED)
+    return str(Traceparent(place.trace_id, place.span_id, sampled))
 
 
 def tracer_of(provider: Any, service: str) -> Tracer:
