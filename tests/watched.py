@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from antiphon import PermanentError, Recovery, Retry, Service
@@ -21,6 +22,8 @@ async def restart(failed: ServiceFailed, recovery: Recovery) -> ServiceRestarted
             raise PermanentError("it cannot be restarted")
         case "retries" if recovery.attempt == 1:
             raise ConnectionError("not yet")
+        case "hangs" if recovery.attempt == 1:
+            await asyncio.Event().wait()
         case "blocks":
             time.sleep(BLOCKS_SECONDS)  # noqa: ASYNC251  what a handler must not do
         case _:

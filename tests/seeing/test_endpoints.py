@@ -108,6 +108,29 @@ async def test_a_worker_tells_what_became_of_steps_and_recoveries(
     assert value(seen, "duty_last_success_timestamp_seconds", duty="timers")
 
 
+async def test_a_step_that_changes_hands_is_counted_on_both_sides(
+    settings: Settings, witness: Witness, tmp_path: Path
+) -> None:
+    """Who falls silent loses its lease, who goes on has taken over, and one of them commits."""
+    settings = changed(settings, lease="1s")
+    (tmp_path / "other").mkdir()
+    async with watched(settings, tmp_path) as (silent, lost):
+        (sent,) = await fail(settings, "hangs")
+        await until(lambda: silent.said("delivery.started"))
+        silent.signal(signal.SIGSTOP)
+        async with watched(settings, tmp_path / "other") as (_, taking):
+            await witness.closed(sent)
+            assert value(await read(taking), "deliveries_taken_over_total", group=GROUP) == 1
+        silent.signal(signal.SIGCONT)
+        await until(lambda: silent.said("delivery.refused"))
+        seen = await read(lost)
+    name = "step_duration_seconds_count"
+    assert value(seen, "leases_lost_total", group=GROUP) == 1
+    assert value(seen, name, group=GROUP, outcome="abandoned") == 1
+    assert value(seen, name, group=GROUP, outcome="completed") == 0
+    assert value(seen, "steps_running", group=GROUP) == 0
+
+
 async def test_a_duration_names_the_recovery_it_was_of(
     settings: Settings, witness: Witness, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ class Stage:
             f"{ENV_PREFIX}LEASE": LEASE,
             f"{ENV_PREFIX}DRAIN": DRAIN,
             f"{ENV_PREFIX}LOG_FORMAT": "json",
+            f"{ENV_PREFIX}SERVE": "off",  # nobody asks, and all would want one port
             DIRECTORY_VARIABLE: str(shop.path),
             OWNER_VARIABLE: str(os.getpid()),
         }
