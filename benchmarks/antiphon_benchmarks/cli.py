@@ -23,6 +23,7 @@ from antiphon_benchmarks.scenarios.latency import Latency
 from antiphon_benchmarks.scenarios.scenario import Scenario
 from antiphon_benchmarks.scenarios.size import Size
 from antiphon_benchmarks.scenarios.telemetry import Telemetry
+from antiphon_benchmarks.scenarios.trace import Tracing
 from antiphon_benchmarks.server import Durability
 
 #: The width of a report that goes to a file.
@@ -39,6 +40,7 @@ class What(StrEnum):
     FLAT = "flat"
     SIZE = "size"
     TELEMETRY = "telemetry"
+    TRACE = "trace"
 
 
 class Server(StrEnum):
@@ -52,6 +54,7 @@ class Server(StrEnum):
 DEFAULTS: Mapping[What, Sequence[Name]] = {
     What.SIZE: [Name.ANTIPHON],
     What.TELEMETRY: OBSERVED,
+    What.TRACE: [Name.ANTIPHON],
 }
 
 
@@ -73,6 +76,9 @@ def bench(
     finished: Annotated[int, typer.Option(min=1, help="flat: recoveries in between.")] = 200_000,
     steps: Annotated[int, typer.Option(min=100, help="size: events of one recovery.")] = 10_000,
     branches: Annotated[int, typer.Option(min=100, help="size: branches of one join.")] = 1_000,
+    others: Annotated[
+        int, typer.Option(min=0, help="trace: ledger entries of other recoveries.")
+    ] = 1_000_000,
     json: Annotated[Path | None, typer.Option(help="Write every number to this file.")] = None,
 ) -> None:
     """Measure Antiphon beside plain FastStream and a hand-written loop."""
@@ -84,6 +90,7 @@ def bench(
         What.FLAT: [Flat(finished)],
         What.SIZE: [Size("long", steps), Size("wide", branches)],
         What.TELEMETRY: [Telemetry(events)],
+        What.TRACE: [Tracing(steps, others)],
     }
     console, progress = _console(), Console(stderr=True)
     machine, versions = machine_facts(), package_versions()

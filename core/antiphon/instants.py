@@ -22,10 +22,11 @@ def instant(milliseconds: int) -> datetime:
 def entry_instant(entry_id: str) -> datetime | None:
     """Return when a stream entry was written, or None when its id was made by hand."""
     head = entry_id.partition("-")[0]
-    if not (head.isascii() and head.isdigit()) or int(head) < _FIRST_CLOCK_MS:
+    milliseconds = int(head) if head.isascii() and head.isdigit() else 0
+    if milliseconds < _FIRST_CLOCK_MS:
         return None
     try:
-        return instant(int(head))
+        return instant(milliseconds)
     except OverflowError:
         return None
 

@@ -27,6 +27,10 @@ class Record:
     read_at: datetime
     """Redis's time of reading."""
 
+    def trace(self) -> Trace:
+        """Build the trace of the recovery, as of that instant."""
+        return Trace.from_ledger(self.ledger, self.outstanding, self.summary, now=self.read_at)
+
 
 class Reading(Protocol):
     """Where records are kept."""
@@ -49,11 +53,7 @@ class Records:
     async def trace(self, correlation_id: str) -> Trace | None:
         """Build the trace of a recovery; None when none is recorded, or no longer."""
         record = await self.reading.record(correlation_id)
-        if record is None:
-            return None
-        return Trace.from_ledger(
-            record.ledger, record.outstanding, record.summary, now=record.read_at
-        )
+        return None if record is None else record.trace()
 
     async def recoveries(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,22 @@ def table(*columns: str, wrapped: str) -> Table:
     for column in columns:
         empty.add_column(column, no_wrap=column != wrapped)
     return empty
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile.
+
+    What reads a long recovery makes half a million objects that are all needed until it ends; to
+    look through them again and again takes a tenth of its time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from antiphon.cli.options import CellOption, JsonOption, UrlOption
-from antiphon.cli.output import print_json
+from antiphon.cli.output import print_json, uncollected
 from antiphon.cli.sources import FilesArgument, LogsOption, traced
 from antiphon.errors import AntiphonError
 
@@ -49,15 +49,16 @@ def trace(
     Ends with status 1 when the recovery failed, was stopped or succeeded in part only, 2 when it
     is unknown.
     """
-    found = traced(correlation_id, logs, more, url=url, cell=cell)
-    if svg:
-        _write_drawing(found, svg, full_scale=full_scale)
-    if path is not None:
-        _follow(found, path, json=json)
-    elif json:
-        print_json(found.to_dict())
-    else:
-        _draw(found, full_scale=full_scale)
+    with uncollected():
+        found = traced(correlation_id, logs, more, url=url, cell=cell)
+        if svg:
+            _write_drawing(found, svg, full_scale=full_scale)
+        if path is not None:
+            _follow(found, path, json=json)
+        elif json:
+            print_json(found.to_dict())
+        else:
+            _draw(found, full_scale=full_scale)
     if found.verdict in NOT_COMPLETED:
         raise typer.Exit(1)
 

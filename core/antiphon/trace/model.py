@@ -285,6 +285,8 @@ class Trace:
 
 def _approvals(history: History, steps: Sequence[Step]) -> Iterator[Approval]:
     """Tell those nobody need give any more: the delivery ended for another reason."""
+    if not history.flow.approvals:
+        return
     ended = {(step.group, step.event_id) for step in steps if step.outcome.is_final}
     for asked in history.flow.approvals.values():
         yield replace(asked, dropped=(asked.group, asked.event_id) in ended)
