@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,7 +22,12 @@ def instant(milliseconds: int) -> datetime:
 
 def entry_instant(entry_id: str) -> datetime | None:
     """Return when a stream entry was written, or None when its id was made by hand."""
-    head = entry_id.partition("-")[0]
+    return _written(entry_id.partition("-")[0])
+
+
+@lru_cache(maxsize=4096)
+def _written(head: str) -> datetime | None:
+    """Read the first half of an entry id; what is written together shares it."""
     milliseconds = int(head) if head.isascii() and head.isdigit() else 0
     if milliseconds < _FIRST_CLOCK_MS:
         return None

@@ -224,6 +224,8 @@ class Gathering:
 
     def _holds(self, outcome: StepOutcome) -> Iterator[Hold]:
         """Tell when each hold ended: with whatever the delivery came to next."""
+        if not self._held:
+            return
         starts = [attempt.start for attempt in self._tries]
         ends = [*starts, *(row.at for row in (self._settlement, self._wait) if row is not None)]
         for row, following in zip_longest(self._held, self._held[1:]):

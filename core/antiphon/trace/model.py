@@ -30,7 +30,7 @@ from antiphon.trace.path import critical_path
 Source = Literal["ledger", "logs"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Trace:
     """What happened in one recovery, what still runs, and what it waits for."""
 
@@ -209,6 +209,11 @@ class Trace:
             rollback=history.flow.rollback,
             missing=tuple(missing),
         )
+
+    def __repr__(self) -> str:
+        """Name it, no more: asyncio writes down what a task returns, however long that takes."""
+        about = f"{self.verdict or self.status}, {len(self.steps)} steps"
+        return f"<Trace of {self.correlation_id!r}: {about}>"
 
     @property
     def correlation_id(self) -> str:

@@ -155,7 +155,7 @@ def _gaps(
         return
     cursor, why = began, _NOT_TAKEN_UP
     for since, until, after in sorted(_reasons(step, trace.as_of, asked), key=lambda it: it[:2]):
-        if since > cursor:
+        if since - cursor >= NEGLIGIBLE:
             yield _idle(step, cursor, since, why, busy)
         if until >= cursor:
             cursor, why = until, after
