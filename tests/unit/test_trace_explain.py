@@ -64,8 +64,8 @@ def test_a_partial_recovery_names_what_failed_first_and_what_never_succeeded() -
             "PermanentError: no such phone number"
         ),
         (
-            "The worker db-host-1 fell silent while it ran orders-db.restore on service.failed about "
-            "orders-db."
+            "The worker db-host-1 fell silent while it ran orders-db.restore on service.failed "
+            "about orders-db."
         ),
         (
             "pager.page on service.failed about orders-db died after 1 attempt: "
