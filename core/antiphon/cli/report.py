@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from antiphon.cli.options import CellOption, UrlOption, length, settings_from
-from antiphon.cli.sources import from_logs, unrecorded
+from antiphon.cli.sources import LogsOption, from_logs, unrecorded
 from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from antiphon.settings import Settings
 
 _Format = Literal["md", "html", "json"]
+
+_MOST = 100
+"""Recoveries in one report; each is read as a whole, and nobody reads more."""
 
 
 def report(
@@ -35,15 +38,7 @@ def report(
             help="Review all recoveries that opened so long ago or later, as in 90d.",
         ),
     ] = None,
-    logs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--logs",
-            metavar="FILE",
-            help="Use these JSON log lines, of any service, instead of the record; - is standard "
-            "input. Several files may follow.",
-        ),
-    ] = None,
+    logs: LogsOption = None,
     form: Annotated[
         _Format, typer.Option("--format", help="Markdown, one HTML page, or JSON of a review.")
     ] = "md",
@@ -69,6 +64,11 @@ def report(
     if since is None and form == "json":
         raise AntiphonError(
             "--format json is of a review: `antiphon trace ID --json` has all of a recovery"
+        )
+    if len(names) > _MOST:
+        raise AntiphonError(
+            f"{len(names)} recoveries are too many for one report, at most {_MOST}: "
+            "`antiphon report --since 90d` reviews any number"
         )
     _check(output)
     if since is not None:

@@ -8,8 +8,8 @@ from antiphon.broker.filing import Filing
 from antiphon.broker.session import Session
 from antiphon.telemetry.logging import get_logger
 
-_AT_MOST = 20
-"""How often in a row it goes on when there is more to file than fits into one go."""
+_AT_MOST = 5
+"""How often in a row it goes on when there is more to file: digests take time from deliveries."""
 
 
 class Historian:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from antiphon.report import questions, waits
+from antiphon.report import passages, questions, waits
 from antiphon.report.deeds import Audit, Deed, deeds
-from antiphon.report.digest import episodes
 from antiphon.report.document import (
     Block,
     Bullets,
@@ -24,14 +22,14 @@ from antiphon.report.document import (
     Words,
 )
 from antiphon.report.figures import figures
+from antiphon.report.prose import MOST_ROWS, count, minute, second, table, tally
 from antiphon.report.timeline import Moment, abridged, timeline, told
-from antiphon.trace import AttemptOutcome, Step, StepOutcome, Trace
-from antiphon.trace import approvals as asking
+from antiphon.trace import Trace
 from antiphon.trace.slack import Idle, Parallel, idle, lost, parallel
 from antiphon.trace.words import spell
 
-_MOMENTS, _ROWS = 400, 100
-"""The most of a timeline, and of any other list, that anybody reads."""
+_MOMENTS = 400
+"""The most of a timeline that anybody reads."""
 
 _VERDICTS = {
     "completed": "everything that was owed was done",
@@ -83,11 +81,11 @@ def incident_report(incidents: Sequence[Incident], now: datetime) -> Document:
         sections = [Section("In short", [_overview(incidents)])]
         for it in incidents:
             trace = it.trace
-            head = f"{trace.root_type} about {trace.subject}, {_minute(trace.opened)}"
+            head = f"{trace.root_type} about {trace.subject}, {minute(trace.opened)}"
             first, *others = _sections(it, 3)
             sections += [Section(head, first.blocks), *others]
     source = incidents[0].trace.source
-    made = f"Made by antiphon report from {_SOURCES[source]}, as of {_second(now)} UTC."
+    made = f"Made by antiphon report from {_SOURCES[source]}, as of {second(now)} UTC."
     return Document(title, sections, f"{made} All times are UTC, by the server's clock.")
 
 
@@ -99,7 +97,7 @@ def _overview(incidents: Iterable[Incident]) -> Table:
     rows = [
         Row(
             (
-                _second(it.trace.opened),
+                second(it.trace.opened),
                 f"{it.trace.root_type} about {it.trace.subject}",
                 it.trace.verdict or it.trace.status,
                 spell(it.trace.duration),
@@ -119,12 +117,12 @@ def _sections(it: Incident, level: int) -> Iterator[Section]:
         ("In pictures", figures(it.trace)),
         ("Where the time went", _time(it)),
         ("What could have run side by side", _parallel(it)),
-        ("What guards decided", _guards(it)),
-        ("Whom it told", _told(it)),
-        ("Attempts and errors", _attempts(it.trace)),
+        ("What guards decided", passages.guards(it.trace)),
+        ("Whom it told", passages.telling(it.trace)),
+        ("Attempts and errors", passages.attempts(it.trace)),
         ("What people did", _by_hand(it)),
-        ("Children and parent", _family(it.trace)),
-        ("What it leaves", _leaves(it.trace)),
+        ("Children and parent", passages.family(it.trace)),
+        ("What it leaves", passages.leaves(it.trace)),
         ("Not known", _questions(it)),
     )
     for title, blocks in parts:
@@ -138,12 +136,12 @@ def _summary(it: Incident) -> Iterator[Block]:
     verdict = trace.verdict or ("closed" if trace.closed else "still open")
     meaning = f": {_VERDICTS[verdict]}" if verdict in _VERDICTS else ""
     over = trace.closed or trace.as_of
-    until = f"closed {_second(over)}" if trace.closed else f"open as of {_second(over)}"
+    until = f"closed {second(over)}" if trace.closed else f"open as of {second(over)}"
     path = trace.critical_path
     facts: list[tuple[str, Line]] = [
         ("what failed", f"{trace.root_type} about {trace.subject}"),
         ("verdict", f"{verdict}{meaning}"),
-        ("when", f"opened {_second(trace.opened)}, {until}"),
+        ("when", f"opened {second(trace.opened)}, {until}"),
         (
             "took",
             f"{spell(trace.duration)}, from its first event to its closing"
@@ -153,7 +151,7 @@ def _summary(it: Incident) -> Iterator[Block]:
         (
             "work",
             (
-                f"{_count(len(trace.steps), 'step')} of {spell(trace.sum_of_steps)} in all; the "
+                f"{count(len(trace.steps), 'step')} of {spell(trace.sum_of_steps)} in all; the "
                 f"critical path took {spell(path.duration)}, {spell(path.waiting)} of it waiting"
             ),
         ),
@@ -161,14 +159,14 @@ def _summary(it: Incident) -> Iterator[Block]:
             "by hand",
             "nothing"
             if not it.deeds
-            else f"{_count(len(it.deeds), 'act')}: {_tally(deed.act for deed in it.deeds)}",
+            else f"{count(len(it.deeds), 'act')}: {tally(deed.act for deed in it.deeds)}",
         ),
         ("recovery", Code(trace.correlation_id)),
     ]
     if summary.closes > 1:
         facts.insert(3, ("closed", f"{summary.closes} times; it was reopened in between"))
     if summary.coalesced:
-        facts.append(("joined", f"{_count(summary.coalesced, 'further failure')} of the kind"))
+        facts.append(("joined", f"{count(summary.coalesced, 'further failure')} of the kind"))
     if of := summary.relapse_of or (trace.relapse.of if trace.relapse else ""):
         facts.append(("relapse", ("of ", Code(of), ", which had not held")))
     if summary.source:
@@ -197,8 +195,8 @@ def _time(it: Incident) -> Iterator[Block]:
     steps = trace.critical_path.steps
     if not steps:
         return
-    names = " > ".join(step.group for step in steps[:_ROWS])
-    names += f" > {len(steps) - _ROWS} more" if len(steps) > _ROWS else ""
+    names = " > ".join(step.group for step in steps[:MOST_ROWS])
+    names += f" > {len(steps) - MOST_ROWS} more" if len(steps) > MOST_ROWS else ""
     yield Paragraph(f"The critical path, the chain of steps that ended last: {names}.")
     split, all_steps = waits.on_the_path(trace, it.idle), waits.in_all_steps(trace, it.idle)
     rows = [
@@ -219,145 +217,22 @@ def _time(it: Incident) -> Iterator[Block]:
         return
     saved = lost(trace, it.idle)
     yield Paragraph(f"Without what waited needlessly it would have been {spell(saved)} shorter:")
-    longest = sorted(it.idle, key=lambda each: each.since - each.until)[:_ROWS]
+    longest = sorted(it.idle, key=lambda each: each.since - each.until)[:MOST_ROWS]
     yield Bullets([f"{each.step.group} for {spell(each.length)}: {each.why}" for each in longest])
 
 
 def _parallel(it: Incident) -> Iterator[Block]:
     if it.parallel:
         yield Paragraph("Whether a step needs what the one before it did, only its authors know.")
-        yield Bullets([f"{pair}." for pair in it.parallel[:_ROWS]])
-
-
-def _guards(it: Incident) -> Iterator[Block]:
-    trace, rows = it.trace, list[tuple[datetime, Row]]()
-    for step in trace.steps:
-        for hold in step.holds:
-            if hold.guard.kind == asking.GUARD:
-                continue
-            long = spell(hold.lasted(trace.as_of)) + ("" if hold.until else " so far")
-            cells = (_clock(hold.since), "held", step.group, str(hold.guard), f"for {long}")
-            rows.append((hold.since, Row(cells)))
-        if no := step.suppression:
-            cells = (_clock(no.at), "suppressed", step.group, str(no.guard), no.why)
-            rows.append((no.at, Row(cells)))
-    if halt := trace.halt:
-        cells = (_clock(halt.at), "halted", halt.group, str(halt.guard), f"the way: {halt.path}")
-        rows.append((halt.at, Row(cells)))
-    if again := trace.relapse:
-        count = f"relapse {again.value} of {again.limit}" if again.value and again.limit else ""
-        cells = (_clock(again.at), "relapse", "", count, f"{again.of} had not held")
-        rows.append((again.at, Row(cells)))
-    if rows:
-        rows.sort(key=lambda row: row[0])
-        yield from _table(("time", "decision", "step", "guard", "how"), [row for _, row in rows])
-
-
-def _told(it: Incident) -> Iterator[Block]:
-    trace = it.trace
-    if not trace.escalations:
-        return
-    rows = [
-        Row((_clock(one.at), f"tier {one.tier}", str(one.guard), one.why))
-        for one in trace.escalations
-    ]
-    yield from _table(("time", "tier", "guard", "why"), rows)
-    known = {one.at: one for one in trace.acknowledgements}
-    said = list[Line]()
-    for episode in episodes(trace.escalations, trace.acknowledgements):
-        told_at = f"Told at {_clock(episode.told)}, up to tier {episode.tier}"
-        if episode.acked is None:
-            said.append(f"{told_at}: nobody has acknowledged it.")
-        else:
-            took, by = spell(episode.acked - episode.told), known[episode.acked]
-            why = f": {by.why}" if by.why else ""
-            said.append(
-                f"{told_at}, acknowledged by {by.by} at {_clock(episode.acked)}, {took} later{why}."
-            )
-    yield Bullets(said)
-
-
-def _attempts(trace: Trace) -> Iterator[Block]:
-    rows = [
-        Row(
-            (
-                _clock(attempt.start),
-                step.group,
-                str(attempt.no),
-                str(attempt.outcome).replace("_", " "),
-                spell(attempt.lasted(trace.as_of)),
-                Code(attempt.error) if attempt.error else "",
-            )
-        )
-        for step in trace.steps
-        for attempt in step.attempts
-        if attempt.error or attempt.outcome in _IN_VAIN
-    ]
-    count = sum(len(step.attempts) for step in trace.steps)
-    if not rows:
-        yield Paragraph(f"{_count(count, 'attempt')}, and none of them failed.")
-        return
-    yield Paragraph(f"{len(rows)} of {_count(count, 'attempt')} did not complete:")
-    columns = ("began", "step", "attempt", "outcome", "after", "error")
-    yield from _table(columns, rows, frozenset({2, 4}))
-
-
-_IN_VAIN = frozenset(
-    {AttemptOutcome.RETRIED, AttemptOutcome.DIED, AttemptOutcome.TAKEN_OVER, AttemptOutcome.UNKNOWN}
-)
+        yield Bullets([f"{pair}." for pair in it.parallel[:MOST_ROWS]])
 
 
 def _by_hand(it: Incident) -> Iterator[Block]:
     if it.deeds:
-        rows = [Row((_second(deed.at), told(deed)), by_hand=True) for deed in it.deeds]
-        yield from _table(("time (UTC)", "what"), rows)
+        rows = [Row((second(deed.at), told(deed)), by_hand=True) for deed in it.deeds]
+        yield from table(("time (UTC)", "what"), rows)
     else:
         yield Paragraph("Nothing: it took its course without a hand.")
-
-
-def _family(trace: Trace) -> Iterator[Block]:
-    items: list[Line] = []
-    if parent := trace.summary.parent:
-        items.append(("It was started by ", Code(parent), "; ", Code(f"antiphon report {parent}")))
-    for child in trace.children[:_ROWS]:
-        end = (
-            f", {child.verdict} after {spell(child.closed - child.at)}"
-            if child.closed
-            else (", not over")
-        )
-        about = f" ({child.type} about {child.subject})" if child.type else ""
-        items.append(("It started ", Code(child.id), f"{about}{end}"))
-    if items:
-        yield Bullets(items)
-
-
-def _leaves(trace: Trace) -> Iterator[Block]:
-    summary, items = trace.summary, list[Line]()
-    items += [f"{reason}" for reason in summary.reasons[:_ROWS]]
-    if summary.left:
-        items.append(f"half done: {summary.left}")
-    if summary.undone or summary.notundone:
-        items.append(
-            f"{_count(summary.undone, 'step')} undone, {summary.notundone} could not be undone"
-        )
-    for step in trace.steps:
-        if step.outcome == StepOutcome.DIED and not _again(step, trace.steps):
-            items.append((f"a dead letter of {step.group}: ", Code("antiphon dead list")))
-    items += [f"waits: {owed.words}" for owed in trace.outstanding[:_ROWS]]
-    if items:
-        yield Bullets(items[:_ROWS])
-    elif trace.closed:
-        yield Paragraph("Nothing that its record knows of.")
-
-
-def _again(died: Step, steps: Iterable[Step]) -> bool:
-    """Whether a step that died was delivered again since."""
-    return any(
-        step.replay_of
-        and (step.group, step.event_id) == (died.group, died.event_id)
-        and step.start > died.start
-        for step in steps
-    )
 
 
 def _questions(it: Incident) -> Iterator[Block]:
@@ -366,33 +241,5 @@ def _questions(it: Incident) -> Iterator[Block]:
         yield Bullets(found)
 
 
-def _table(
-    columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[int] = frozenset()
-) -> Iterator[Block]:
-    yield Table(columns, rows[:_ROWS], numbers)
-    if len(rows) > _ROWS:
-        yield Paragraph(f"And {len(rows) - _ROWS} more.")
-
-
 def _facts(facts: Iterable[tuple[Words, Line]]) -> Table:
     return Table(("", ""), [Row(fact) for fact in facts])
-
-
-def _tally(names: Iterable[str]) -> str:
-    return ", ".join(f"{count}x {name}" for name, count in Counter(names).most_common())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M:%S}"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _second(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
