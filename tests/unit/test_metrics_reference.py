@@ -14,6 +14,7 @@ from antiphon.records import Status
 from antiphon.survey import Circuit, Queue, Survey, Use
 from antiphon.telemetry import metrics
 from antiphon.telemetry.cell import CELL, Cell
+from antiphon.telemetry.series import exemplar
 from documents import code, rows, section
 
 PAGE = "reference/metrics.md"
@@ -120,7 +121,7 @@ def test_types_nobody_knows_are_counted_as_one() -> None:
 @pytest.mark.parametrize("name", [_LONG, "two\nlines", "\ud800"])
 def test_what_fits_into_no_exemplar_is_observed_without(name: str) -> None:
     """A correlation id anybody may choose must not break what everybody reads."""
-    assert metrics.exemplar(name) is None
+    assert exemplar(name) is None
     metrics.Steps("unit.exemplar").ended("completed", 1.0, name)
 
 

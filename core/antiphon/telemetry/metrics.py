@@ -8,14 +8,12 @@ classes for, words of the code. A correlation id is an exemplar, never a label.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Literal
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
+from antiphon.telemetry.series import Timing, Untyped
 from antiphon_events import Failure, event_class, event_types
 
 Ending = Literal["completed", "retrying", "died", "deferred", "released", "abandoned"]
@@ -35,12 +33,6 @@ _ALARMING = {
 
 _OTHER = "other"
 """Stands for all event types this process does not know: they are as many as somebody writes."""
-
-_LONGEST_EXEMPLAR = 128
-"""Characters of names and values together, by OpenMetrics."""
-
-_EXEMPLAR_EVERY_S = 0.1
-"""An exemplar costs three times what observing does."""
 
 _STEP_BUCKETS = (
     .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600,
@@ -112,54 +104,11 @@ _DUTY_FAILURES = Counter(
 )  # fmt: skip
 
 
-class _Untyped(Collector):
-    """A counter that lays no claim to its name without ``_total``, which is a gauge's here.
-
-    In OpenMetrics one family may not be both: how many letters there are, and how many there were.
-    """
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-
-    def describe(self) -> Iterable[Metric]:
-        """Name what it collects."""
-        return [Metric(f"{one.name}_total", one.documentation, "unknown") for one in self._read()]
-
-    def collect(self) -> Iterable[Metric]:
-        """Read the counter."""
-        for one in self._read():
-            family = Metric(f"{one.name}_total", one.documentation, "unknown")
-            family.samples = [s for s in one.samples if s.name == family.name]
-            yield family
-
-    def _read(self) -> Iterable[Metric]:
-        return self._counter.collect()
-
-
-REGISTRY.register(_Untyped(_DEAD))
-
-
-class _Timing:
-    """One series of a histogram, and when each of its buckets was last given an exemplar."""
-
-    def __init__(self, histogram: Histogram, buckets: tuple[float, ...]) -> None:
-        self._histogram = histogram
-        self._buckets = buckets
-        self._exemplified = [0.0] * (len(buckets) + 1)
-
-    def observe(self, seconds: float, correlation_id: str) -> None:
-        """Observe a time; a bucket keeps one exemplar, and needs no new one at every turn."""
-        now, place = time.monotonic(), bisect_left(self._buckets, seconds)
-        if now - self._exemplified[place] < _EXEMPLAR_EVERY_S:
-            self._histogram.observe(seconds)
-            return
-        self._exemplified[place] = now
-        self._histogram.observe(seconds, exemplar(correlation_id))
-
+REGISTRY.register(Untyped(_DEAD))
 
 _running: defaultdict[str, int] = defaultdict(int)
 _children: dict[tuple[object, ...], Counter] = {}
-_recoveries: dict[str, _Timing] = {}
+_recoveries: dict[str, Timing] = {}
 
 
 class Steps:
@@ -174,7 +123,7 @@ class Steps:
         self._dead = _DEAD.labels(group)
         self._lost = _LOST.labels(group)
         self._taken = _TAKEN.labels(group)
-        self._durations = {"completed": _Timing(_STEP.labels(group, "completed"), _STEP_BUCKETS)}
+        self._durations = {"completed": Timing(_STEP.labels(group, "completed"), _STEP_BUCKETS)}
 
     def began(self) -> None:
         """An attempt begins."""
@@ -192,7 +141,7 @@ class Steps:
         """The attempt's outcome is written, or was found to be nobody's."""
         duration = self._durations.get(ending)
         if duration is None:
-            duration = self._durations[ending] = _Timing(
+            duration = self._durations[ending] = Timing(
                 _STEP.labels(self._group, ending), _STEP_BUCKETS
             )
         duration.observe(seconds, correlation_id)
@@ -228,7 +177,7 @@ def closed(event_type: str, verdict: str, seconds: float, correlation_id: str) -
     _child(_CLOSED, event_type, verdict).inc()
     duration = _recoveries.get(verdict)
     if duration is None:
-        duration = _recoveries[verdict] = _Timing(_RECOVERY.labels(verdict), _RECOVERY_BUCKETS)
+        duration = _recoveries[verdict] = Timing(_RECOVERY.labels(verdict), _RECOVERY_BUCKETS)
     duration.observe(seconds, correlation_id)
 
 
@@ -255,12 +204,6 @@ def duty_succeeded(duty: str) -> None:
 def duty_failed(duty: str) -> None:
     """Count a failure of a duty."""
     _DUTY_FAILURES.labels(duty).inc()
-
-
-def exemplar(correlation_id: str) -> dict[str, str] | None:
-    """The recovery as an exemplar; None when its name does not fit into one."""
-    fits = len(correlation_id) + len("correlation_id") <= _LONGEST_EXEMPLAR
-    return {"correlation_id": correlation_id} if fits and correlation_id.isprintable() else None
 
 
 def _child(counter: Counter, event_type: str, *labels: str) -> Counter:
