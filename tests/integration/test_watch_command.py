@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from antiphon import PermanentError, Recovery, Service, Settings
+from antiphon.broker.server import EmbeddedServer
 from antiphon_events import ServiceFailed, ServiceRestarted
 from program import antiphon
 from support import until
@@ -163,3 +164,21 @@ async def test_an_unknown_recovery_is_refused(settings: Settings) -> None:
     ended = await antiphon(settings, "watch", "unheard-of")
     assert ended.status == 2
     assert "no recovery 'unheard-of' is recorded" in ended.complaint
+
+
+async def test_a_server_that_comes_back_is_read_on(server: EmbeddedServer) -> None:
+    """It says that the server is away and that it is back, and tells nothing twice."""
+    settings, may = Settings(redis_url=server.url, cell="watched"), asyncio.Event()
+    async with running(service := shop(settings, may)):
+        receipt = await service.publish(ServiceFailed(subject="orders"))
+        async with watching(settings, receipt.correlation_id, "--json") as process:
+            lines = await read_until(process, '"progress"')
+            server.kill()
+            lines += await read_until(process, '"watch.interrupted"')
+            server.restart()
+            lines += await read_until(process, '"watch.resumed"')
+            may.set()
+            lines += await read_until(process, '"closed"')
+            assert await process.wait() == 0
+    told = [json.loads(line)["kind"] for line in lines]
+    assert told.count("opened") == told.count("progress") == told.count("closed") == 1
