@@ -26,7 +26,7 @@ from antiphon.report.prose import MOST_ROWS, count, minute, second, table, tally
 from antiphon.report.timeline import Moment, abridged, timeline, told
 from antiphon.trace import Trace
 from antiphon.trace.slack import Idle, Parallel, idle, lost, parallel
-from antiphon.trace.words import spell
+from antiphon.trace.words import clock, spell
 
 _MOMENTS = 400
 """The most of a timeline that anybody reads."""
@@ -185,8 +185,7 @@ def _timeline(it: Incident) -> Iterator[Block]:
 
 
 def _moment(it: Moment, trace: Trace) -> Row:
-    several_days = trace.opened.date() != (trace.closed or trace.as_of).date()
-    at = f"{it.at:%Y-%m-%d %H:%M:%S}" if several_days else f"{it.at:%H:%M:%S}"
+    at = clock(it.at, trace.opened)
     return Row((f"{at}.{it.at.microsecond // 1000:03}", it.words), by_hand=it.by_hand)
 
 

@@ -63,7 +63,8 @@ def telling(trace: Trace) -> Iterator[Block]:
             took, by = spell(episode.acked - episode.told), known[episode.acked]
             why = f": {by.why}" if by.why else ""
             said.append(
-                f"{told_at}, acknowledged by {by.by} at {_at(episode.acked, trace)}, {took} later{why}."
+                f"{told_at}, acknowledged by {by.by} at {_at(episode.acked, trace)}, {took} "
+                f"later{why}."
             )
     yield Bullets(said)
 
@@ -147,5 +148,5 @@ def _again(died: Step, steps: Iterable[Step]) -> bool:
 
 
 def _at(moment: datetime, trace: Trace) -> str:
-    """Write the time of day, with the date when the recovery went over days."""
-    return clock(moment, trace.closed or trace.as_of)
+    """Write the time of day, with the date unless it is the day on which the recovery opened."""
+    return clock(moment, trace.opened)

@@ -107,8 +107,6 @@ def _events(trace: Trace) -> Iterator[Moment]:
 def _step(step: Step, as_of: datetime) -> Iterator[Moment]:
     undo = "the undo of " if step.undo_of else ""
     name = f"{undo}{step.group}"
-    for attempt in step.attempts:
-        yield from _attempt(name, attempt, as_of)
     for hold in step.holds:
         if hold.guard.kind == asking.GUARD:
             continue
@@ -116,6 +114,8 @@ def _step(step: Step, as_of: datetime) -> Iterator[Moment]:
         if hold.until is not None:
             held = spell(hold.lasted(as_of))
             yield Moment(hold.until, f"{name} was let go by {hold.guard} after {held}")
+    for attempt in step.attempts:
+        yield from _attempt(name, attempt, as_of)
     if no := step.suppression:
         yield Moment(no.at, f"{name} was suppressed by {no.guard}: {no.why}")
     elif step.outcome in _SETTLED:
