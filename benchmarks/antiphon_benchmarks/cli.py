@@ -16,6 +16,7 @@ from antiphon_benchmarks.machine import machine_facts, package_versions
 from antiphon_benchmarks.report import print_facts, print_results
 from antiphon_benchmarks.run import measure
 from antiphon_benchmarks.scenarios.chain import Chain
+from antiphon_benchmarks.scenarios.console import Console as ConsolePage
 from antiphon_benchmarks.scenarios.flat import Flat
 from antiphon_benchmarks.scenarios.hop import Hop
 from antiphon_benchmarks.scenarios.idle import Idle
@@ -41,6 +42,7 @@ class What(StrEnum):
     SIZE = "size"
     TELEMETRY = "telemetry"
     TRACE = "trace"
+    CONSOLE = "console"
 
 
 class Server(StrEnum):
@@ -53,6 +55,7 @@ class Server(StrEnum):
 
 DEFAULTS: Mapping[What, Sequence[Name]] = {
     What.SIZE: [Name.ANTIPHON],
+    What.CONSOLE: [Name.ANTIPHON],
     What.TELEMETRY: OBSERVED,
     What.TRACE: [Name.ANTIPHON],
 }
@@ -79,6 +82,7 @@ def bench(
     others: Annotated[
         int, typer.Option(min=0, help="trace: ledger entries of other recoveries.")
     ] = 1_000_000,
+    listed: Annotated[int, typer.Option(min=2, max=1000, help="console: recoveries.")] = 1_000,
     json: Annotated[Path | None, typer.Option(help="Write every number to this file.")] = None,
 ) -> None:
     """Measure Antiphon beside plain FastStream and a hand-written loop."""
@@ -91,6 +95,7 @@ def bench(
         What.SIZE: [Size("long", steps), Size("wide", branches)],
         What.TELEMETRY: [Telemetry(events)],
         What.TRACE: [Tracing(steps, others)],
+        What.CONSOLE: [ConsolePage(listed, 50)],
     }
     console, progress = _console(), Console(stderr=True)
     machine, versions = machine_facts(), package_versions()

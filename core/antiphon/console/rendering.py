@@ -45,11 +45,12 @@ def templates() -> jinja2.Environment:
     environment.filters |= {
         "at": _at,
         "ago": _ago,
+        "badge": _badge,
         "spell": _spell,
         "path": _path,
         "lines": _lines,
     }
-    environment.globals |= {"static": static, "marks": VERDICT_MARKS}
+    environment.globals |= {"static": static}
     return environment
 
 
@@ -83,21 +84,30 @@ def _lines(text: str) -> Markup:
 
 def _at(moment: datetime | None, now: datetime) -> Markup:
     """An instant, short to read and exact for who looks closer."""
-    if moment is None:
-        return Markup("")
-    exact = iso(moment) or ""
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        exact, exact, clock(moment, now)
-    )
+    return _time(moment, clock(moment, now)) if moment else Markup("")
 
 
 def _ago(moment: datetime | None, now: datetime) -> Markup:
     """How long ago or ahead an instant is."""
     if moment is None:
         return Markup("")
-    exact = iso(moment) or ""
     words = f"{spell(now - moment)} ago" if moment <= now else f"in {spell(moment - now)}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, words)
+    return _time(moment, words)
+
+
+def _time(moment: datetime, words: str) -> Markup:
+    """Mark an instant. Digits and units alone: formatting by `Markup` would cost most of a list."""
+    exact = iso(moment)
+    return Markup(f'<time datetime="{exact}" title="{exact}">{words}</time>')  # noqa: S704
+
+
+@lru_cache(maxsize=64)
+def _badge(state: str) -> Markup:
+    """The state of a recovery, as a word with a mark."""
+    mark = VERDICT_MARKS.get(state, "·")
+    return Markup('<span class="verdict {}"><span aria-hidden="true">{}</span> {}</span>').format(
+        state, mark, plain(state)
+    )
 
 
 def _spell(length: timedelta | None) -> str:
