@@ -82,7 +82,8 @@ def run_chromium(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         process = subprocess.Popen(
             [
                 str(program("chromium")), "--headless=new", "--no-sandbox", "--disable-gpu",
-                "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--disable-background-networking",
+                "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
+                "--disable-background-networking",
                 "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank",
             ],
             stdout=subprocess.DEVNULL,

@@ -250,7 +250,7 @@ def _documented_logs(headings: tuple[str, ...]) -> dict[str, tuple[set[str], set
 @pytest.mark.parametrize(
     ("folder", "headings"),
     [
-        ("core", ("## Deliveries", "## Recoveries", "## Workers")),
+        ("core", ("## Deliveries", "## Recoveries", "## Workers", "## The console")),
         ("handlers", ("## The probe",)),
     ],
 )

@@ -126,9 +126,8 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    get_logger().error(
-        "console.failed", path=request.url.path, error=describe(error), exc_info=error
-    )
+    """Say that it is our fault; Starlette raises the error again, so the server logs the rest."""
+    get_logger().error("console.failed", path=request.url.path, error=describe(error))
     return _plain(request, 500, "The console failed; its log says more.", {})
 
 
