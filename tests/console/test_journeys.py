@@ -23,6 +23,7 @@ from redis import Redis
 from antiphon import Publisher, Settings
 from antiphon.broker.auditing import deeds
 from antiphon.broker.errand import Errand
+from antiphon.broker.server import EmbeddedServer
 from antiphon_events import DatabaseFailed, ServiceFailed
 from browsing import (
     PHONE,
@@ -358,5 +359,34 @@ async def test_a_link_signs_in_once(journey: Journey, tmp_path: Path) -> None:
             await other.sign_in(token)
             await expect(other.page.get_by_role("heading", name="Recoveries")).to_be_visible()
         assert token not in process.log.read_text()
+    finally:
+        end(process.process)
+
+
+async def test_a_server_that_comes_back_is_seen(
+    journey: Journey, server: EmbeddedServer, tmp_path: Path
+) -> None:
+    """An open page says that Redis is away, a new one too; it comes back by itself."""
+    settings = Settings(redis_url=server.url, cell="away")
+    async with Publisher(settings) as publisher:
+        await publisher.publish(DatabaseFailed(subject=journey.subject))
+    tokens, made = tokens_file(tmp_path)
+    process = await asyncio.to_thread(
+        run_console, settings, tmp_path, ANTIPHON_CONSOLE_TOKENS=str(tokens)
+    )
+    try:
+        async with guest(journey.browser, process.base, journey.pictures) as ana:
+            page = ana.page
+            await ana.sign_in(made["ana"])
+            await expect(page.get_by_role("table")).to_contain_text(journey.subject)
+            await asyncio.to_thread(server.stop)
+            await expect(page.locator("#news")).to_contain_text("does not answer")
+            await expect(page.get_by_role("table")).to_contain_text(journey.subject)
+            await ana.picture("away-open")
+            await page.reload()
+            await expect(page.get_by_role("heading")).to_have_text("Redis cannot be used")
+            await ana.picture("away")
+            await asyncio.to_thread(server.start)
+            await expect(page.get_by_role("table")).to_contain_text(journey.subject)
     finally:
         end(process.process)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -50,8 +51,9 @@ async def published(settings: Settings, *subjects: str) -> list[str]:
 async def closed_ones(errand: Errand, count: int, *, verdict: str = "completed") -> None:
     """Records of recoveries that are over, as the scripts leave them; each a second older."""
     keys = errand.keys
-    seconds, _ = await errand.client.time()
-    async with errand.client.pipeline(transaction=False) as pipe:
+    client: Any = errand.client
+    seconds, _ = await client.time()
+    async with client.pipeline(transaction=False) as pipe:
         for number in range(count):
             name = f"{verdict}-{number:04}"
             ended = (int(seconds) - number) * 1000
@@ -170,22 +172,23 @@ async def test_what_comes_from_events_is_text(
 ) -> None:
     """No mark-up, no control character and no change of direction of theirs reaches a page."""
     [correlation_id] = await published(settings, NASTY[: NASTY.index("\u202e")])
-    await errand.client.hset(
+    client: Any = errand.client
+    await client.hset(
         errand.keys.recovery(correlation_id),
         mapping={"subject": NASTY, "type": NASTY, "!x": NASTY, "cancelled": NASTY, "parent": NASTY},
     )
     row = dict.fromkeys(("event", "type", "subject", "entry", "group", "error", "by"), NASTY)
     for kind in ("published", "started", "retried", "escalated", NASTY):
-        await errand.client.xadd(errand.keys.ledger(correlation_id), {**row, "kind": kind})
-    await errand.client.xadd(
+        await client.xadd(errand.keys.ledger(correlation_id), {**row, "kind": kind})
+    await client.xadd(
         errand.keys.dead,
         {"deadgroup": NASTY, "deaderror": NASTY, "deadlabel": NASTY, "type": NASTY, "data": NASTY},
     )
-    await errand.client.xadd(errand.keys.audit, {"action": NASTY, "what": NASTY, "by": NASTY})
-    await errand.client.hset(
+    await client.xadd(errand.keys.audit, {"action": NASTY, "what": NASTY, "by": NASTY})
+    await client.hset(
         errand.keys.pauses, "subject:" + NASTY, orjson.dumps({"by": NASTY, "reason": NASTY})
     )
-    [(letter, _)] = await errand.client.xrange(errand.keys.dead)
+    [(letter, _)] = await client.xrange(errand.keys.dead)
     one = f"/recovery?id={correlation_id}"
     for path in (*ALL, one, f"/letter?id={letter.decode()}", one.replace("?", "/ledger?")):
         page = await cleo.page(path)

@@ -18,7 +18,8 @@ _MOST_SECONDS = 0.3
 
 async def _fill(errand: Errand, count: int) -> None:
     """Leave recoveries as the scripts do: half of them open, each waiting for one handler."""
-    keys, client = errand.keys, errand.client
+    keys = errand.keys
+    client: Any = errand.client
     seconds, _ = await client.time()
     async with client.pipeline(transaction=False) as pipe:
         for number in range(count):

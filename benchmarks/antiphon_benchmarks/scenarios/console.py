@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -90,7 +91,8 @@ class Console:
     async def _fill(self, settings: Settings) -> None:
         """Leave half of them open, waiting for a handler, and close the other half."""
         keys, half = Keys(settings.cell), self.recoveries // 2
-        async with Publisher(settings) as publisher, opened(settings) as client:
+        async with Publisher(settings) as publisher, opened(settings) as connection:
+            client: Any = connection  # redis-py's own types speak of sync and async at once
             await client.sadd(keys.subscribers("service.failed"), "shop.restart")
             for number in range(self.recoveries):
                 await publisher.publish(ServiceFailed(subject=f"orders-{number}"))

@@ -71,6 +71,7 @@
         say(`The console or its server does not answer. What is shown was so at ${news?.dataset.seen ?? "an earlier time"}; trying again.`);
       }
     }
+    if (waits) { next(2000); return; }
     // A page that takes long to make is asked for less often.
     const took = performance.now() - began;
     const pace = Number(document.body.dataset.every || every / 1000) * 1000;
