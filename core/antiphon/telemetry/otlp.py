@@ -155,7 +155,7 @@ def _write(out: list[bytes], tag: bytes, attributes: Iterable[tuple[str, Any]]) 
                 out += (tag, _BYTE[size + 3], head, _text_heads[len(text)], text)
             else:
                 out += (tag, _attribute(key, value))
-        elif type(value) is str or key in REPEATED_LISTS:
+        elif type(value) is str or (key in REPEATED_LISTS and _is_texts(value)):
             if (known := _attributes.get((key, value))) is None:
                 known = _attribute(key, value)
                 if len(_attributes) < _MOST_REMEMBERED:
@@ -166,6 +166,11 @@ def _write(out: list[bytes], tag: bytes, attributes: Iterable[tuple[str, Any]]) 
             out += (tag, _number(len(head) + 3), head, b"\x02\x18", _BYTE[value])
         else:
             out += (tag, _attribute(key, value))
+
+
+def _is_texts(value: Any) -> bool:
+    """Whether it is safe to remember: 1, 1.0 and True are equal, and not written alike."""
+    return type(value) is tuple and all(type(one) is str for one in value)
 
 
 def _head(key: str) -> bytes:
