@@ -151,6 +151,7 @@ async def test_a_guard_whose_limit_was_changed_is_told_once(
     await room.use("relapse", "service.failed:db", 3, HOUR_MS, 10)
     found = await surveyed(settings)
     assert found.uses == (
+        Use(guard="relapse", name="service.failed:db", used=1, limit=3),
         Use(guard="budget", name="restart:db", used=2, limit=5),
         Use(guard="rate", name="cell", used=1, limit=600),
     )

@@ -88,7 +88,7 @@ def test_names_keep_to_conventions(name: str) -> None:
     """One prefix, base units, `_total` for what is counted and for nothing else."""
     kind, labels = EVERY[name]
     assert re.fullmatch(r"antiphon(_[a-z]+)+", name)
-    assert name.endswith("_total") == (kind in {"counter", "unknown"})
+    assert name.endswith("_total") == (kind == "counter")
     assert not re.search(r"milli|micro|minutes|hours|_ms\b|percent", name)
     if re.search("duration|delay|age|timestamp", name):
         assert name.endswith(_BASE_UNITS)

@@ -67,7 +67,7 @@ def _queues(survey: Survey | None) -> Iterator[GaugeMetricFamily]:
         "Time since the oldest entry was written that a group has read and not settled.",
         *place,
     )
-    letters = _gauge("dead_letters", "Dead letters that are kept.", "group")
+    letters = _gauge("dead_letters_kept", "Dead letters that are kept.", "group")
     for queue in survey.queues if survey else ():
         labels = [queue.group, queue.stream]
         if queue.lag is not None:

@@ -11,9 +11,9 @@ import time
 from collections import defaultdict
 from typing import Literal
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
-from antiphon.telemetry.series import Timing, Untyped
+from antiphon.telemetry.series import Timing
 from antiphon_events import Failure, event_class, event_types
 
 Ending = Literal["completed", "retrying", "died", "deferred", "released", "abandoned"]
@@ -65,9 +65,7 @@ _FAILURES = Counter(
 _RETRIES = Counter(
     "antiphon_step_retries", "Attempts at steps that failed and are made again.", ["group"]
 )
-_DEAD = Counter(
-    "antiphon_dead_letters", "Deliveries that became dead letters.", ["group"], registry=None
-)
+_DEAD = Counter("antiphon_dead_letters", "Deliveries that became dead letters.", ["group"])
 _LOST = Counter(
     "antiphon_leases_lost",
     "Attempts at steps whose lease was lost to somebody else before they ended.",
@@ -103,8 +101,6 @@ _DUTY_FAILURES = Counter(
     "antiphon_duty_failures", "Failures of a duty of this process.", ["duty"]
 )  # fmt: skip
 
-
-REGISTRY.register(Untyped(_DEAD))
 
 _running: defaultdict[str, int] = defaultdict(int)
 _children: dict[tuple[object, ...], Counter] = {}

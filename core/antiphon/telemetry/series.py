@@ -1,43 +1,17 @@
-"""Series that `prometheus_client` has not: times with exemplars, and a counter without a type."""
+"""Series that `prometheus_client` has not: times that give exemplars now and then."""
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
 
-from prometheus_client import Counter, Histogram, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import Histogram
 
 _LONGEST_EXEMPLAR = 128
 """Characters of names and values together, by OpenMetrics."""
 
 _EXEMPLAR_EVERY_S = 0.1
 """An exemplar costs three times what observing does."""
-
-
-class Untyped(Collector):
-    """A counter that lays no claim to its name without ``_total``, which is a gauge's here.
-
-    In OpenMetrics one family may not be both: how many letters there are, and how many there were.
-    """
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-
-    def describe(self) -> Iterable[Metric]:
-        """Name what it collects."""
-        return [Metric(f"{one.name}_total", one.documentation, "unknown") for one in self._read()]
-
-    def collect(self) -> Iterable[Metric]:
-        """Read the counter."""
-        for one in self._read():
-            family = Metric(f"{one.name}_total", one.documentation, "unknown")
-            family.samples = [s for s in one.samples if s.name == family.name]
-            yield family
-
-    def _read(self) -> Iterable[Metric]:
-        return self._counter.collect()
 
 
 class Timing:
