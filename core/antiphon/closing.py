@@ -5,9 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from antiphon.telemetry import metrics
 
 _OPEN = (b"", b"+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """That people were told of a recovery as it closed."""
+
+    guard: str
+    """``undo`` or ``verdict``."""
+    name: str
+    limit: int
+    value: int
+    why: str
+    tier: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +34,53 @@ class Closing:
     """Seconds since it was first opened; 0 when the server's clock was set back meanwhile."""
     event_type: str
     """Of the event that opened it."""
+    events: int
+    deliveries: int
+    """How many the recovery had, and so below."""
+    coalesced: int
+    escalations: int
+    told: Told | None
+    """What people were told because it ended like that; None when they were not."""
 
     @classmethod
     def read(cls, text: bytes) -> Closing | None:
         """Read what `settle.lua` returns; None while the recovery is open."""
         if text in _OPEN:
             return None
-        verdict, lasted_ms, event_type = text.decode().removesuffix("+").split(" ", 2)
-        return cls(verdict, max(0.0, int(lasted_ms) / 1000), event_type)
+        head, _, told = text.decode().removesuffix("+").rpartition("\n")
+        verdict, lasted_ms, events, deliveries, coalesced, escalations, kind = head.split(" ", 6)
+        return cls(
+            verdict,
+            max(0.0, int(lasted_ms) / 1000),
+            kind,
+            int(events),
+            int(deliveries),
+            int(coalesced),
+            int(escalations),
+            Told(**orjson.loads(told)) if told else None,
+        )
 
 
 def say_closed(closing: Closing | None, correlation_id: str, log: Any) -> None:
     """Say that a recovery is over, if it is, with a logger that knows which, and count it."""
     if closing is not None:
-        log.info("recovery.closed", verdict=closing.verdict)
+        if it := closing.told:
+            metrics.decided(it.guard, "escalated")
+            log.error(
+                "recovery.escalated",
+                guard=it.guard,
+                name=it.name,
+                limit=it.limit,
+                value=it.value,
+                reason=it.why,
+                tier=it.tier,
+            )
+        log.info(
+            "recovery.closed",
+            verdict=closing.verdict,
+            events=closing.events,
+            deliveries=closing.deliveries,
+            coalesced=closing.coalesced,
+            escalations=closing.escalations,
+        )
         metrics.closed(closing.event_type, closing.verdict, closing.lasted_s, correlation_id)

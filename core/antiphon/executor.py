@@ -23,6 +23,7 @@ from antiphon.broker.replies import (
     Onset,
     Run,
     Suppressed,
+    WasHeld,
     admission,
 )
 from antiphon.broker.rousing import Rouser
@@ -45,6 +46,10 @@ from antiphon_events import Event
 
 if TYPE_CHECKING:
     from antiphon.telemetry.spans import HandlerSpans
+
+
+_REFUSED = 2
+"""What `progress.lua` answers whoever has lost the lease."""
 
 
 class Executor:
@@ -103,22 +108,25 @@ class Executor:
             return
         call, reply = asked
         admitted, onsets = admission(reply)
+        held = _held_before(WasHeld.of(reply))
         self._say_onsets(delivery, onsets)
         if isinstance(admitted, Run):
             lease = Lease(
                 delivery, owner, admitted.attempt, admitted.failures, admitted.token, call.keys
             )
-            await self._run(lease, admitted, flight)
+            await self._run(lease, admitted, flight, held)
         else:
-            await self._stand_back(delivery, admitted)
+            await self._stand_back(delivery, admitted, held)
 
-    async def _stand_back(self, delivery: Delivery, why: Admission) -> None:
+    async def _stand_back(
+        self, delivery: Delivery, why: Admission, held: Mapping[str, object]
+    ) -> None:
         """The delivery does not run now, or not at all."""
         if self._spans is not None:
             self._spans.refused(delivery, why)
         if isinstance(why, OnHold):
             self._wake(max(0.0, why.due_ms / 1000 - time.time()))
-        log = self._log.bind(**self._log_fields(delivery))
+        log = self._log.bind(**self._log_fields(delivery), **held)
         if isinstance(why, OnHold | Suppressed) and why.guard == "approval":
             say_approval(why, self.handler.course.approval, log)
         say_refusal(why, delivery.key, delivery.envelope.correlation_id, log)
@@ -188,24 +196,28 @@ class Executor:
             max_payload_bytes=self._max_payload_bytes,
         )
 
-    async def _run(self, lease: Lease, run: Run, flight: Flight) -> None:
+    async def _run(
+        self, lease: Lease, run: Run, flight: Flight, held: Mapping[str, object]
+    ) -> None:
         flight.lease, flight.renewed = lease, time.monotonic()
         if self._spans is None:
-            await self._step(lease, run, flight)
+            await self._step(lease, run, flight, held)
             return
         span = self._spans.begin(lease, run)
         outcome, ending = None, None
         try:
-            outcome, ending = await self._step(lease, run, flight)
+            outcome, ending = await self._step(lease, run, flight, held)
         finally:
             span.end(outcome, ending)
 
-    async def _step(self, lease: Lease, run: Run, flight: Flight) -> tuple[Outcome, Ending]:
+    async def _step(
+        self, lease: Lease, run: Run, flight: Flight, held: Mapping[str, object]
+    ) -> tuple[Outcome, Ending]:
         """Run an attempt; returns what it should have ended as, and what it did."""
         recovery = self._recovery(lease, flight)
         current.set(recovery)
         taken_over = {"taken_over_from": run.previous} if run.previous else {}
-        self._log.info("delivery.started", token=run.token, **taken_over)
+        self._log.info("delivery.started", token=run.token, **taken_over, **held)
         if run.previous:
             self._steps.taken_over()
         if run.unapproved:
@@ -295,6 +307,8 @@ class Executor:
         async def report(fraction: float, message: str) -> None:
             message = writable(message)
             reply = await self._gatherer.run(self._calls.progress(lease, fraction, message))
+            if reply[0] == _REFUSED:  # the ledger says so, too
+                self._log.warning("delivery.refused", reason="the lease was lost before a report")
             if reply[0] != 1:
                 raise LeaseLost
             self._log.info("delivery.progress", fraction=fraction, message=message)
@@ -330,6 +344,13 @@ class Executor:
             "attempt": attempt,
             **({"undo_of": e.causation_id} if d.undo else {}),
         }
+
+
+def _held_before(held: WasHeld | None) -> dict[str, object]:
+    """What a log line says of a hold that is over: whoever began it may not have lived to say."""
+    if held is None:
+        return {}
+    return {"held_by": held.guard, "held_name": held.name, "held_since_ms": held.since_ms}
 
 
 async def _undo_nothing(_: Event | Joined, __: Recovery, delivery: Delivery) -> object:

@@ -153,8 +153,11 @@ class Publisher:
             )
         failure = isinstance(event, Failure)
         receipt = await self._write(envelope, data, failure=failure)
-        if not receipt.repeated and not receipt.coalesced:
-            published(event.type)
+        if not receipt.coalesced:
+            # Perhaps nobody has said so yet: the answer to the first try may have been lost.
+            repeated = {"repeated": True} if receipt.repeated else {}
+            if not receipt.repeated:
+                published(event.type)
             self._log.info(
                 "event.published",
                 correlation_id=receipt.correlation_id,
@@ -163,6 +166,8 @@ class Publisher:
                 event_type=event.type,
                 subject=event.subject,
                 entry_id=receipt.entry_id,
+                source=envelope.source,
+                **repeated,
             )
         return receipt
 

@@ -56,7 +56,13 @@ def say_onset(onset: Onset, log: Any) -> None:
         log.warning("recovery.relapsed", of=onset.of, value=onset.value, limit=onset.limit)
     if onset.told:
         log.error(
-            "recovery.escalated", guard=onset.guard, name=onset.name, reason=onset.why, tier=1
+            "recovery.escalated",
+            guard=onset.guard,
+            name=onset.name,
+            limit=onset.limit,
+            value=onset.value,
+            reason=onset.why,
+            tier=1,
         )
 
 
@@ -74,14 +80,23 @@ def say_approval(why: OnHold | Suppressed, approval: Approval | None, log: Any) 
             quorum=why.limit,
             otherwise=approval.otherwise if approval else "",
             due_ms=why.due_ms if within else None,
+            then=[list(tier) for tier in approval.tiers[1:]] if approval else [],
         )
     elif why.expired:
         follows = "escalate" if why.told else "next tier"
-        log.warning("approval.expired", approval=why.name, otherwise=follows)
+        due_ms = None if why.told else why.due_ms
+        log.warning("approval.expired", approval=why.name, otherwise=follows, due_ms=due_ms)
     if isinstance(why, OnHold) and why.told:
         decided("approval", "escalated")
-        reason = "nobody gave an approval in time"
-        log.error("recovery.escalated", guard="approval", name=why.name, reason=reason, tier=1)
+        log.error(
+            "recovery.escalated",
+            guard="approval",
+            name=why.name,
+            limit=why.limit,
+            value=0,
+            reason="nobody gave an approval in time",
+            tier=1,
+        )
 
 
 def say_unapproved(approval: str, log: Any) -> None:
@@ -102,7 +117,7 @@ def _say_repeated(why: Duplicate | Waiting, key: str, log: Any) -> None:
 def _say_joined(why: Arrived | Late | Outrun, log: Any) -> None:
     """Say what became of a branch, or of a step that no join needs any more."""
     if isinstance(why, Arrived):
-        log.info("delivery.joined", have=why.have, need=why.need)
+        log.info("delivery.joined", have=why.have, need=why.need, due_ms=why.due_ms)
     elif isinstance(why, Late):
         log.warning("branch.late")
     else:
@@ -133,4 +148,4 @@ def _say_suppressed(why: Suppressed, log: Any) -> None:
         log.error("recovery.halted", **counts, path=why.path)
     if why.told:
         decided(why.guard, "escalated")
-        log.error("recovery.escalated", guard=why.guard, name=why.name, reason=why.why, tier=1)
+        log.error("recovery.escalated", **counts, reason=why.why, tier=1)

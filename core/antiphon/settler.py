@@ -110,7 +110,7 @@ class Settler:
         done = await self._run(call, lease.delivery, again.ended, again.cause)
         if done is None:
             return "abandoned"
-        due_ms = int(done.detail[0]) if done.detail else None
+        due_ms = int(done.detail[0]) if done.detail else _from_now(delay_ms)
         self._wake(again.delay.total_seconds())
         self._log.warning("delivery.retried", duration_ms=ms, error=again.error, due_ms=due_ms)
         return "retrying"
@@ -129,14 +129,16 @@ class Settler:
             limit=held.limit,
             value=held.value,
             error=held.error,
-            due_ms=int(done.detail[0]) if done.detail else None,
+            due_ms=int(done.detail[0]) if done.detail else _from_now(milliseconds(held.delay)),
         )
         return "deferred"
 
     async def _release(self, lease: Lease, ms: int) -> Ending:
-        if not await self._run(self._calls.release(lease, ms), lease.delivery, "cancelled"):
+        done = await self._run(self._calls.release(lease, ms), lease.delivery, "cancelled")
+        if done is None:
             return "abandoned"
-        self._log.info("delivery.released", duration_ms=ms)
+        due_ms = int(done.detail[0]) if done.detail else _from_now(0)
+        self._log.info("delivery.released", duration_ms=ms, due_ms=due_ms)
         return "released"
 
     async def _commit(self, lease: Lease, done: Done, ms: int) -> Ending:
@@ -149,7 +151,9 @@ class Settler:
         settled = await self._run(call, delivery, "success")
         if settled is None:
             return "abandoned"
-        places = list(zip(outgoing, settled.detail, strict=False))
+        # The answer to a repetition does not name the entries; the events are the same.
+        entries = settled.detail or ("",) * len(outgoing)
+        places = list(zip(outgoing, entries, strict=False))
         said = _published((out, entry) for out, entry in places if out.how == "")
         undo = {"undo": True} if delivery.undo else {}
         self._log.info("delivery.completed", duration_ms=ms, published=said, **undo)
@@ -162,7 +166,13 @@ class Settler:
         """Say what is published later, and which recovery was started."""
         e = out.envelope
         if entry == _DROPPED:
-            self._log.warning("event.dropped", event_id=e.id, event_type=e.type, subject=e.subject)
+            self._log.warning(
+                "event.dropped",
+                event_id=e.id,
+                event_type=e.type,
+                subject=e.subject,
+                causation_id=delivery.envelope.id,
+            )
         elif isinstance(out.how, int):
             self._log.info(
                 "event.scheduled",
@@ -170,7 +180,7 @@ class Settler:
                 event_type=e.type,
                 subject=e.subject,
                 causation_id=delivery.envelope.id,
-                due_ms=int(time.time() * 1000) + out.how,
+                due_ms=_from_now(out.how),
             )
         elif out.how == "child":
             published(e.type)
@@ -188,13 +198,17 @@ class Settler:
         done = await self._run(call, lease.delivery, dead.ended, dead.cause)
         if done is None:
             return "abandoned"
-        letter, places = (done.detail[0], done.detail[1:]) if done.detail else (None, ())
+        letter, places = (done.detail[0], done.detail[1:]) if done.detail else (None, None)
+        if places is None:  # the answer to a repetition: what is sure to be published was
+            written = [(out, "") for out in events if out.how == ""]
+        else:
+            written = [(out, e) for out, e in zip(events, places, strict=False) if e]
         self._log.error(
             "delivery.died",
             duration_ms=ms,
             error=dead.error,
             dead_entry=letter,
-            published=_published((o, e) for o, e in zip(events, places, strict=False) if e),
+            published=_published(written),
         )
         say_closed(done.closing, lease.delivery.envelope.correlation_id, self._log)
         return "died"
@@ -219,6 +233,11 @@ class Settler:
             return reply
         self._log.warning("delivery.refused", reason="the lease was lost before the commit")
         return None
+
+
+def _from_now(delay_ms: int) -> int:
+    """An instant, by this machine's clock: the answer to a repetition does not tell it."""
+    return int(time.time() * 1000) + delay_ms
 
 
 def _published(places: Iterable[tuple[Outgoing, str]]) -> list[dict[str, str]]:

@@ -81,7 +81,8 @@ async def next_in_ms(work: ScriptedCell, sent: Sent) -> float:
 async def test_what_nobody_acknowledged_goes_up_a_tier(work: ScriptedCell) -> None:
     """It is the same event but for the tier, in the recovery's name, and the ledger says so."""
     sent = await escalated(work)
-    assert await raised(work, sent) == [1, 2, b"budget", b"restart:orders-api", REASON.encode()]
+    said = [b"budget", b"restart:orders-api", REASON.encode()]
+    assert await raised(work, sent) == [1, 2, *said, 3, 3]
     first, second = await told(work)
     assert first.tier == 1
     assert second == RecoveryEscalated(

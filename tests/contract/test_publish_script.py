@@ -33,6 +33,7 @@ async def test_a_published_event_opens_its_recovery(work: ScriptedCell) -> None:
         "subject": "orders-db",
         "root": sent.envelope.id,
         "events": "1",
+        "deliveries": "2",
         "source": "redis",
         "parent": "",
         "terms": "0 roll-back 900000",

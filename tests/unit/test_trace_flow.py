@@ -277,7 +277,7 @@ def test_the_flow_as_json_has_stable_keys() -> None:
     found = from_ledger(story).to_dict()
     began = story.entries()[0].at
     [scheduled] = found["scheduled"]
-    assert scheduled.keys() == {"id", "type", "subject", "cause", "by", "at", "due"}
+    assert scheduled.keys() == {"id", "type", "subject", "cause", "by", "at", "due", "dropped"}
     assert (scheduled["at"], scheduled["due"]) == (iso(began + 2 * SECOND), iso(began + 7 * SECOND))
     [timeout] = found["timeouts"]
     assert timeout.keys() == {"group", "at", "have", "need", "missing", "event"}

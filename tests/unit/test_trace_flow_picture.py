@@ -19,6 +19,9 @@ total 9.1 s, 8 steps add up to 3.5 s
 critical path 9.1 s, 7.6 s of it waiting: orders-db.restore > pager.page
 these steps waited without needing to: orders-db.restore 1.0 s (no worker took
 it up); -1.0 s without that
+left behind: orders-api.restart, orders-db.check, orders-db.restore, pager.page
+took effect, and this did not: web.reopen: 1 of 2 branches arrived
+! web.reopen: 1 of 2 branches arrived
 
                                  outcome    try on     took 0              9.1 s
 service.failed orders-db                                    ◆

@@ -33,6 +33,9 @@ a relapse: the-one-before did not hold (relapse 1 of 3)
 escalated to tier 2 by budget at 12:15:10: restart:orders-api: 3 attempts of 3
 allowed; the budget is spent
 acknowledged by ada at 12:16:10: disk is full
+left behind: pager.page took effect, and this did not: orders-api.restart:
+suppressed by budget: restart:orders-api: 3 attempts of 3 allowed; the budget is
+spent
 ! orders-api.restart: suppressed by budget: restart:orders-api: 3 attempts of 3
 allowed; the budget is spent
 
@@ -63,6 +66,8 @@ orders-api > orders-api.restart > service.failed orders-api > orders-api.restart
 orders-api.restart
 escalated to tier 1 by visits at 12:00:07: more than 3 times
 not acknowledged; to do so: antiphon ack 01934f00-0000-7000-8000-000000000001
+left behind: orders-api.restart took effect, and this did not:
+orders-api.restart: suppressed by visits: more than 3 times
 ! orders-api.restart: suppressed by visits: more than 3 times
 """
 
@@ -130,7 +135,7 @@ def test_a_halted_recovery_shows_its_loop_once() -> None:
     """In the head, with arrows that the terminal can write, and not again in every reason."""
     lines = drawn(from_ledger(a_loop()), encoding="ascii")
     assert lines[0].endswith(": HALTED")
-    assert lines[7:14] == HALTED.splitlines()
+    assert lines[7:16] == HALTED.splitlines()
 
 
 def test_an_attempt_that_met_a_guard_is_drawn_as_what_it_was() -> None:

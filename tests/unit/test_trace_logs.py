@@ -89,8 +89,9 @@ def test_an_open_recovery_is_traced_while_it_goes_on() -> None:
     assert [o.id for o in logs.outstanding] == [f"service.failed|{failed.entry}|orders-db.restore"]
     assert logs.missing == (
         (
-            "the verdict: no recovery.closed line, so it is open or that line was not given; "
-            "deliveries that no worker has begun are known to the ledger alone"
+            "the verdict: no recovery.closed line, so it is open or that line was not given, and "
+            "what seems to run may be over; deliveries that no worker has begun are known to the "
+            "ledger alone"
         ),
     )
 

@@ -464,6 +464,7 @@ def test_a_trace_as_json_has_stable_keys() -> None:
                         "error": None,
                         "taken_over_from": None,
                         "due": None,
+                        "refused": None,
                     }
                 ],
                 "holds": [],

@@ -37,6 +37,8 @@ critical path 17.8 s, 2.4 s of it waiting: orders-db.restore > orders-cache.warm
 these steps waited without needing to: orders-db.restore 5.2 s (its worker fell
 silent, and the lease had to run out), orders-cache.warm 100 ms (no worker took
 it up), web.reopen 100 ms (no worker took it up); -5.4 s without that
+left behind: orders-api.restart, orders-cache.warm, orders-db.restore,
+web.reopen took effect, and this did not: pager.page: died after 1 attempts
 ! pager.page: died after 1 attempts
 
                          outcome    try on     took 0                     18.8 s
@@ -98,7 +100,8 @@ Outstanding
 
 Not known
   the verdict: no recovery.closed line, so it is open or that line was not
-  given; deliveries that no worker has begun are known to the ledger alone
+  given, and what seems to run may be over; deliveries that no worker has begun
+  are known to the ledger alone
 
 Workers
   w1 db-host-1

@@ -9,6 +9,7 @@ from typing import Any
 from antiphon.broker.errand import Errand
 from antiphon.broker.replies import said
 from antiphon.broker.scripts import Call, script
+from antiphon.closing import Closing, say_closed
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.telemetry.logging import get_logger
@@ -85,9 +86,7 @@ class Cancelling:
                 children = await self._hasten(correlation_id, members, by, reason)
                 return Cancelled(children, dropped, said(verdict), repeated=True)
             case [1, verdict, dropped, *members]:
-                get_logger().warning(
-                    "recovery.cancelled", correlation_id=correlation_id, by=by, reason=reason
-                )
+                _say_cancelled(correlation_id, by, reason, verdict)
                 children = await self._hasten(correlation_id, members, by, reason)
                 return Cancelled(children, dropped, said(verdict), repeated=False)
         raise AssertionError("cancel.lua answered nothing known")
@@ -101,6 +100,8 @@ class Cancelling:
                 child = rest.rpartition("|")[0]
                 reply = await self._run(child, by, reason, may_begin=True)
                 children += reply[0] in (_CANCELLED, _TO_COME)
+                if reply[0] == _CANCELLED:
+                    _say_cancelled(child, by, reason, reply[1])
                 if reply[0] in (_CANCELLED, _BEFORE):
                     children += await self._hasten(child, reply[3:], by, reason)
                 elif reply[0] == _TO_COME:
@@ -135,3 +136,10 @@ class Cancelling:
         )
         reply: list[Any] = await self.errand.gatherer.run(call)
         return reply
+
+
+def _say_cancelled(correlation_id: str, by: str, reason: str, verdict: bytes) -> None:
+    """Log that a recovery was cancelled, and that it is over if nothing of it runs."""
+    log = get_logger().bind(correlation_id=correlation_id)
+    log.warning("recovery.cancelled", by=by, reason=reason)
+    say_closed(Closing.read(verdict), correlation_id, log)

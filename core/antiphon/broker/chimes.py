@@ -24,7 +24,7 @@ from antiphon.flow.undoing import UNDO
 from antiphon.keys import Keys
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
-from antiphon.telemetry.metrics import duty_failed, published
+from antiphon.telemetry.metrics import decided, duty_failed, published
 from antiphon_events import ChildClosed, JoinTimedOut, RecoveryStalled
 
 _AT_ONCE = 100
@@ -118,7 +118,7 @@ class Chimes:
         )
         return self._say(
             timer, reply, "event.published", event_id=timer.name, event_type=kind, subject=subject,
-            causation_id=plan["cause"],
+            causation_id=plan["cause"], by=plan["by"],
         )  # fmt: skip
 
     async def _time_out(self, timer: Timer) -> bool:
@@ -137,8 +137,12 @@ class Chimes:
             ),
         )
         reply = await self._gatherer.run(call)
-        missing = reply[2].decode().split(",") if reply[0] == 1 else []
-        return self._say(timer, reply, "join.timed_out", group=timer.name, missing=missing)
+        if reply[0] != 1:
+            return False
+        return self._say(
+            timer, reply, "join.timed_out", group=timer.name, missing=reply[2].decode().split(","),
+            have=reply[3], need=reply[4],
+        )  # fmt: skip
 
     async def _stall(self, timer: Timer) -> bool:
         reply = await self._gatherer.run(
@@ -148,8 +152,24 @@ class Chimes:
                 (*self._identity(timer, "", ""), _NAMED),
             )
         )
-        named = reply[2].decode().split(",") if reply[0] == 1 else []
-        return self._say(timer, reply, "recovery.stalled", outstanding=named)
+        if reply[0] != 1:
+            return False
+        _, _, named, deadline_ms, count, why = reply
+        more = self._say(
+            timer, reply, "recovery.stalled", outstanding=named.decode().split(","),
+            deadline_ms=int(deadline_ms),
+        )  # fmt: skip
+        decided("deadline", "escalated")
+        self._log.bind(correlation_id=timer.correlation_id).error(
+            "recovery.escalated",
+            guard="deadline",
+            name="recovery",
+            limit=0,
+            value=count,
+            reason=why.decode("utf-8", "replace"),
+            tier=1,
+        )
+        return more
 
     async def _undo(self, timer: Timer) -> bool:
         plan = await self._planned(timer, f"undo:{timer.name}")
@@ -179,7 +199,7 @@ class Chimes:
         )
         return self._say(
             timer, reply, "recovery.undoing", group=group, event_id=plan["id"], of=plan["of"],
-            event_type=plan["type"], subject=plan["subject"],
+            event_type=plan["type"], subject=plan["subject"], number=int(timer.name),
         )  # fmt: skip
 
     async def _tell_parent(self, timer: Timer) -> bool:

@@ -71,12 +71,14 @@ class Incidents:
             return f"{number} {more.decode()} {recovery}"
         if more:
             decided("coalescing", "coalesced")
-            self._log.info(
-                "event.coalesced",
-                correlation_id=recovery,
-                event_id=failure.id,
-                event_type=event_type,
-                subject=subject,
-                count=number,
-            )
+        self._log.info(
+            "event.coalesced",
+            correlation_id=recovery,
+            event_id=failure.id,
+            event_type=event_type,
+            subject=subject,
+            count=number,
+            # Perhaps nobody has said so yet: the answer to the first try may have been lost.
+            **({} if more else {"repeated": True}),
+        )
         return ""

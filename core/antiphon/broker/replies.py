@@ -60,6 +60,8 @@ class Arrived:
     need: int
     verdict: str
     closing: Closing | None = field(default=None, compare=False)
+    due_ms: int | None = field(default=None, compare=False)
+    """When the join gives up, told by its first branch; None when it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +171,31 @@ Settlement = Committed | Refused
 
 def admission(reply: list[Any]) -> tuple[Admission, tuple[Onset, ...]]:
     """Read the reply of `admit.lua`, and what guards noticed if it opened a recovery."""
+    if reply[0] == _WAS_HELD:
+        reply = reply[2]
     if reply[0] == _BEGUN:
         _, reply, *news = reply
         return admission(reply)[0], tuple(map(Onset.read, news))
     number, *rest = reply
     return _ADMISSIONS[number](*rest), ()
+
+
+@dataclass(frozen=True, slots=True)
+class WasHeld:
+    """What held a delivery until now."""
+
+    guard: str
+    name: str
+    since_ms: int
+
+    @classmethod
+    def of(cls, reply: list[Any]) -> WasHeld | None:
+        """Read it in the reply of `admit.lua`; None when nothing held it, or still does."""
+        if reply[0] != _WAS_HELD:
+            return None
+        guard, _, rest = _text(reply[1]).partition("|")
+        name, _, since = rest.rpartition("|")
+        return cls(guard, name, int(since))
 
 
 def _run(*reply: bytes) -> Run:
@@ -218,13 +240,18 @@ UNNAMED = 13
 _BEGUN = 10
 """The reply is the second value, and the rest is news of a recovery that was opened."""
 
+_WAS_HELD = 14
+"""The reply is the third value; the second says what held the delivery before."""
+
 _ADMISSIONS: dict[int, Callable[..., Admission]] = {
     1: _run,
     2: NotOurs,
     3: Closed,
     4: lambda of, end: Duplicate(of.decode(), said(end), Closing.read(end)),
     5: lambda of, due_ms: Waiting(of.decode(), due_ms),
-    6: lambda have, need, end: Arrived(have, need, said(end), Closing.read(end)),
+    6: lambda have, need, end, due: Arrived(
+        have, need, said(end), Closing.read(end), int(due) if due else None
+    ),
     7: _on_hold,
     8: _suppressed,
     11: lambda by, end: Outrun(by.decode(), said(end), Closing.read(end)),

@@ -17,6 +17,9 @@ from antiphon_events import uuid7_ms
 
 _AT_ONCE = 100
 _UNHEARD = "?"
+_GONE = "trimmed or deleted"
+"""What `audit.lua` says of an entry that is lost."""
+
 _PLANNED, _CHILD = frozenset({"later", "join", "undo"}), "child"
 """What a recovery waits for that is no delivery."""
 
@@ -60,7 +63,7 @@ class Auditor:
         label, entry, group = member.split("|", 2)
         if label in _PLANNED:
             return  # the timers of the cell see to it
-        retention_ms = milliseconds(settings.record_retention)
+        retention_ms, why = milliseconds(settings.record_retention), _GONE
         record = keys.record(correlation_id, "")
         if label == _CHILD and await self._begun(entry):
             return
@@ -81,6 +84,7 @@ class Auditor:
                 correlation_id=correlation_id,
                 group=group,
                 outstanding=member,
+                reason=why,
                 verdict=said(verdict),
             )
             log = self._log.bind(correlation_id=correlation_id)

@@ -67,8 +67,14 @@ class Escalator:
             duty_failed(self.name)
             return
         if told == 1:
-            tier, *words = what
+            tier, *words, limit, value = what
             guard, name, reason = (word.decode("utf-8", "replace") for word in words)
             self._log.bind(correlation_id=correlation_id).error(
-                "recovery.escalated", guard=guard, name=name, reason=reason, tier=tier
+                "recovery.escalated",
+                guard=guard,
+                name=name,
+                limit=limit,
+                value=value,
+                reason=reason,
+                tier=tier,
             )

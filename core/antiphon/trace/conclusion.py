@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from antiphon.ledger import Entry
 from antiphon.summary import Summary
@@ -28,6 +29,8 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
         if step.outcome == StepOutcome.DIED and not _answered(step, history)
     ]
     suppressed = [s for s in given_up.values() if s.outcome == StepOutcome.SUPPRESSED]
+    lost = [s for s in given_up.values() if s.outcome == StepOutcome.LOST]
+    reasons = sorted((*map(_reason, (*dead, *suppressed, *lost)), *_unjoined(history, steps)))
     told = history.escalations[-1] if history.escalations else None
     known, flow = history.acknowledgement, history.flow
     done = sum(
@@ -46,7 +49,7 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
         events=len(history.events),
         done=done if closing is None else closing.whole("done") or done,
         dead=len(dead),
-        unanswered=0 if closing is None else closing.whole("unanswered") or 0,
+        unanswered=0 if closing is None else closing.whole("unanswered") or len(lost),
         suppressed=(closing and closing.whole("suppressed")) or len(suppressed),
         coalesced=history.coalesced,
         relapse_of=history.relapse.of if history.relapse else "",
@@ -64,9 +67,34 @@ def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Su
         undos=0 if closing else sum(not s.outcome.is_final for s in undos),
         undone=sum(s.outcome == StepOutcome.COMPLETED for s in undos),
         notundone=sum(s.outcome in _NOT_UNDONE for s in undos),
-        left="",
-        reasons=tuple(sorted(_reason(step) for step in (*dead, *suppressed))),
+        left=_left(steps, undos, reasons, history) if closing else "",
+        reasons=tuple(reasons),
     )
+
+
+def _unjoined(history: History, steps: Sequence[Step]) -> Iterator[str]:
+    """Name the joins that lack branches."""
+    fired = {step.group for step in steps if step.attempts}
+    for group, it in history.flow.joins.items():
+        if group not in fired and it.have is not None and it.need is not None:
+            yield f"{group}: {it.have} of {it.need} branches arrived"
+
+
+def _left(
+    steps: Sequence[Step], undos: Sequence[Step], reasons: Sequence[str], history: History
+) -> str:
+    """Say what a recovery leaves behind that did not complete, as the scripts do."""
+    stopped = history.flow.cancellation or history.halt
+    kept = Counter(s.group for s in steps if _took_effect(s))
+    kept -= Counter(s.group for s in undos if _took_effect(s))
+    if not kept or not (reasons or stopped):
+        return ""
+    what = "; ".join(reasons) or "what should have followed"
+    return f"{', '.join(sorted(kept))} took effect, and this did not: {what}"
+
+
+def _took_effect(step: Step) -> bool:
+    return step.outcome == StepOutcome.COMPLETED and step.event_type not in NEWS
 
 
 def _cancelled(flow: Flow) -> str:
@@ -102,6 +130,8 @@ def _halted(history: History, suppressed: Sequence[Step]) -> str:
 
 
 def _reason(step: Step) -> str:
+    if step.outcome == StepOutcome.LOST:
+        return f"{step.group}: the entry {step.entry} of {step.label} was lost"
     if step.suppression is not None:
         return f"{step.group}: suppressed by {step.suppression.guard.kind}: {step.note}"
     return f"{step.group}: died after {step.attempts[-1].no if step.attempts else 0} attempts"

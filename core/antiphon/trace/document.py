@@ -205,4 +205,5 @@ def _attempt(it: Attempt) -> dict[str, Any]:
         "error": it.error,
         "taken_over_from": it.taken_over_from,
         "due": iso(it.due),
+        "refused": iso(it.refused),
     }

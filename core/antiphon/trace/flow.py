@@ -36,9 +36,12 @@ class Scheduled:
     due: datetime | None
     """When it is to be published."""
 
+    dropped: datetime | None = None
+    """When it was given up at once, because the recovery had been stopped; None otherwise."""
+
     @classmethod
     def of(cls, row: Entry) -> Scheduled:
-        """Read a row of `scheduled`."""
+        """Read a row of `scheduled`, or of `dropped`."""
         return cls(
             id=row.text("event"),
             type=row.text("type"),
@@ -47,6 +50,7 @@ class Scheduled:
             by=row.text("by"),
             at=row.at,
             due=row.instant("due"),
+            dropped=row.at if row.kind == Kind.DROPPED else None,
         )
 
 
@@ -191,6 +195,7 @@ class Rollback:
 KINDS = frozenset(
     {
         Kind.SCHEDULED,
+        Kind.DROPPED,
         Kind.TIMED_OUT,
         Kind.WON,
         Kind.ASKED,
@@ -235,7 +240,7 @@ class Flow:
     def add(self, row: Entry) -> None:
         """Take in one row, of one of `KINDS`."""
         match row.kind:
-            case Kind.SCHEDULED:
+            case Kind.SCHEDULED | Kind.DROPPED:
                 self.scheduled.setdefault(row.text("event"), Scheduled.of(row))
             case Kind.TIMED_OUT:
                 self.timeouts.append(JoinTimeout.of(row))

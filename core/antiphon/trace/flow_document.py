@@ -27,6 +27,7 @@ def scheduled(it: Scheduled) -> dict[str, Any]:
         "by": it.by or None,
         "at": iso(it.at),
         "due": iso(it.due),
+        "dropped": iso(it.dropped),
     }
 
 

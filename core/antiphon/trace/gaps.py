@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from antiphon.ledger import Kind
 from antiphon.summary import Summary
 from antiphon.trace.history import History
+from antiphon.trace.inferring import INFERRED
 from antiphon.trace.logs import LogRows
 from antiphon.trace.news import NEWS
-from antiphon.trace.parts import Attempt, AttemptOutcome, Step, TracedEvent
+from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome, TracedEvent
 
 
 def in_ledger(history: History) -> Iterator[str]:
@@ -30,16 +32,93 @@ def in_logs(
         return
     if summary.closed is None:
         yield (
-            "the verdict: no recovery.closed line, so it is open or that line was not given; "
-            "deliveries that no worker has begun are known to the ledger alone"
+            "the verdict: no recovery.closed line, so it is open or that line was not given, and "
+            "what seems to run may be over; deliveries that no worker has begun are known to the "
+            "ledger alone"
         )
     if logs.unreadable:
         yield f"what {logs.unreadable} of its lines say: they are cut off or lack a field"
-    yield from _publishers(logs, history)
+    yield from _counts(history, steps, summary)
+    yield from _publishers(logs, history, summary)
     yield from _attempts(steps, closed=summary.closed)
+    yield from _passed(logs, history)
+    yield from _decisions(logs, history, steps)
+    yield from _people(history, steps, summary)
+    yield from _plans(history, summary)
 
 
-def _publishers(logs: LogRows, history: History) -> Iterator[str]:
+def _counts(history: History, steps: Sequence[Step], summary: Summary) -> Iterator[str]:
+    """Compare what is known with how much there was, which the closing line tells."""
+    if history.closing is None or summary.closed is None:
+        return
+    known = {
+        "events": sum(event.type not in NEWS for event in history.events.values()),
+        "deliveries": sum(step.event_type not in NEWS for step in steps),
+        "escalations": len(history.escalations),
+    }
+    for what, count in known.items():
+        there_were = history.closing.whole(what) or 0
+        if count < there_were:
+            yield f"{there_were - count} of {there_were} {what}: no line tells of them"
+
+
+def _passed(logs: LogRows, history: History) -> Iterator[str]:
+    """Name deliveries of which nothing is known but that somebody else had settled them."""
+    for group, event_id, entry in dict.fromkeys(logs.passed):
+        if (group, event_id, entry) not in history.deliveries:
+            event = history.events.get(event_id)
+            what = _name(event) if event else f"the event {event_id}"
+            yield f"what became of {group} on {what}: it was settled, and no line says how"
+
+
+def _decisions(logs: LogRows, history: History, steps: Sequence[Step]) -> Iterator[str]:
+    """Name what guards decided when whoever asked them did not live to say all of it."""
+    named = {(s.group, s.event_id, s.entry): _delivery(s) for s in steps}
+    for row in logs.rows:
+        if row.text(INFERRED):
+            what = named[row.text("group"), row.text("event"), row.text("entry")]
+            yield f"what {row.text('guard')} had counted when it began to hold {what}"
+    asked = {row.text("approval") for row in logs.rows if row.kind == Kind.ASKED}
+    for it in history.flow.approvals.values():
+        if it.id not in asked:
+            yield f"whom the approval {it.id} asked, and until when"
+    for step in steps:
+        if step.outcome == StepOutcome.LOST and not (step.attempts or step.holds):
+            yield f"what became of {_delivery(step)} before it was lost"
+
+
+def _people(history: History, steps: Sequence[Step], summary: Summary) -> Iterator[str]:
+    """Name what people did with commands whose log was not given."""
+    refused = {s.suppression.guard.kind for s in steps if s.suppression}
+    cancelled = summary.verdict == "cancelled" or "cancel" in refused
+    if cancelled and history.flow.cancellation is None:
+        yield "who cancelled it: the log of the command was not given"
+    ran = {(s.group, s.event_id) for s in steps if s.attempts}
+    for it in history.flow.approvals.values():
+        answered = (it.group, it.event_id) in ran and it.state == "waiting"
+        denied = any(
+            s.suppression and s.suppression.guard.name == it.id and it.state == "waiting"
+            for s in steps
+        )
+        if answered or denied:
+            verb = "approved" if answered else "denied"
+            yield f"who {verb} {it.id}: the log of the command was not given"
+
+
+def _plans(history: History, summary: Summary) -> Iterator[str]:
+    """Name children and delayed events of which nothing more is known, when all is over."""
+    if summary.closed is None:
+        return
+    for child in history.flow.children.values():
+        if child.closed is None:
+            yield f"how its child {child.id} ended"
+    for later in history.flow.scheduled.values():
+        given_up = later.dropped or history.flow.cancellation or history.halt
+        if later.id not in history.events and not given_up and not history.flow.rollback:
+            yield f"what became of {later.type} about {later.subject}, which was put off"
+
+
+def _publishers(logs: LogRows, history: History, summary: Summary) -> Iterator[str]:
     for row in logs.unannounced:
         event = history.events[row.text("event")]
         if event.type in NEWS:
@@ -54,7 +133,7 @@ def _publishers(logs: LogRows, history: History) -> Iterator[str]:
             yield f"which handler of {_name(cause)} published {_name(event)}: its log was not given"
     for event in history.events.values():
         known = event.cause in history.events or event.cause in history.undos
-        if event.cause and not known:
+        if event.cause and not known and not (summary.parent and event.id == summary.root):
             yield f"the event {event.cause}, which caused {_name(event)}"
 
 
@@ -64,6 +143,12 @@ def _attempts(steps: Sequence[Step], *, closed: datetime | None) -> Iterator[str
         last = max(numbers, default=0)
         if last > len(numbers):
             yield f"{last - len(numbers)} of {last} attempts of {_delivery(step)}"
+        known = {attempt.consumer for attempt in step.attempts}
+        before = {attempt.taken_over_from for attempt in step.attempts} - known - {None}
+        if last <= len(numbers):  # an attempt that was handed back is not counted
+            yield from (
+                f"the attempt of {_delivery(step)} on {it}" for it in sorted(map(str, before))
+            )
         for attempt in step.attempts:
             if attempt.reckoned and attempt.duration:
                 which = _attempt(step, attempt)
@@ -73,6 +158,9 @@ def _attempts(steps: Sequence[Step], *, closed: datetime | None) -> Iterator[str
                 over and attempt.outcome == AttemptOutcome.RUNNING
             ):
                 yield f"how {_attempt(step, attempt)} ended"
+        running = step.attempts and step.attempts[-1].outcome == AttemptOutcome.RUNNING
+        if closed is not None and step.start <= closed and not (step.outcome.is_final or running):
+            yield f"how {_delivery(step)} ended: the last line says {step.outcome.value}"
 
 
 def _attempt(step: Step, attempt: Attempt) -> str:

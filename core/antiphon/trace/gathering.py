@@ -79,6 +79,7 @@ class _Try:
     error: str | None = None
     due: datetime | None = None
     claimed_from: str | None = None
+    refused: datetime | None = None
 
     def attempt(self) -> Attempt:
         return Attempt(
@@ -92,6 +93,7 @@ class _Try:
             error=self.error,
             taken_over_from=self.claimed_from,
             due=self.due,
+            refused=self.refused,
         )
 
 
@@ -110,6 +112,7 @@ class Gathering:
     _wait: Entry | None = None
     _held: list[Entry] = field(default_factory=list)
     _keyed: list[Entry] = field(default_factory=list)
+    _refused: list[Entry] = field(default_factory=list)
     _progress: Entry | None = None
     _dead: str = ""
 
@@ -138,6 +141,10 @@ class Gathering:
             case _ if row.kind in _SETTLEMENTS:
                 self._settlement = row
 
+    def refuse(self, row: Entry) -> None:
+        """Take in a row that tells that somebody came too late."""
+        self._refused.append(row)
+
     @property
     def completed(self) -> bool:
         """Whether an attempt completed; only then its events were published."""
@@ -146,6 +153,7 @@ class Gathering:
     def step(self, event: TracedEvent, published: tuple[str, ...], won: Win | None = None) -> Step:
         """Conclude what the delivery is, as far as its rows tell."""
         self._order_tries()
+        self._settle_refusals()
         attempts = tuple(t.attempt() for t in self._tries)
         outcome, end, about = self._standing(attempts)
         wait_due = about and about.kind in _TIMED and about.instant("due")
@@ -204,6 +212,15 @@ class Gathering:
         self._tries.append(attempt)
         return attempt
 
+    def _settle_refusals(self) -> None:
+        """Tell the attempts whose outcome came too late: the first time counts."""
+        for row in self._refused:
+            no, consumer = row.whole("attempt"), row.text("consumer")
+            for attempt in reversed(self._tries):
+                if attempt.consumer == consumer and no in (None, attempt.no):
+                    attempt.refused = min(attempt.refused or row.at, row.at)
+                    break
+
     def _order_tries(self) -> None:
         """Put the attempts in order, and settle those that a later one shows to be over."""
         if len(self._tries) == 1 and self._settlement is None and not self._held:
@@ -243,11 +260,17 @@ class Gathering:
         """Tell when each wait for the key ended: with whatever the delivery came to next."""
         if not self._keyed:
             return
-        ends = [attempt.start for attempt in self._tries]
-        ends += [row.at for row in (*self._held, *self._keyed)]
+        others = [attempt.start for attempt in self._tries] + [row.at for row in self._held]
+        keyed: list[Entry] = []
+        for row in self._keyed:  # a log tells of every look
+            last = keyed[-1] if keyed else None
+            changed = last is None or last.text("of") != row.text("of")
+            if changed or any(last.at < at <= row.at for at in others if last):
+                keyed.append(row)
+        ends = others + [row.at for row in keyed]
         ends += [self._settlement.at] if self._settlement is not None else []
-        for position, row in enumerate(self._keyed, 1):
-            going_on = position == len(self._keyed) and outcome == StepOutcome.WAITING
+        for position, row in enumerate(keyed, 1):
+            going_on = position == len(keyed) and outcome == StepOutcome.WAITING
             over = min((at for at in ends if at > row.at), default=row.at)
             yield KeyWait(of=row.text("of"), since=row.at, until=None if going_on else over)
 

@@ -36,7 +36,7 @@ def headlines(trace: Trace) -> Iterator[str]:
     yield from _rollback(trace)
     yield from _escalations(trace)
     if trace.summary.left and trace.closed:
-        yield f"left behind: {trace.summary.left}"
+        yield f"left behind: {without_path(trace.summary.left, trace)}"
     for reason, times in Counter(trace.summary.reasons).items():
         yield f"! {without_path(reason, trace)}" + (f" ({times}x)" if times > 1 else "")
 
@@ -140,4 +140,4 @@ def _escalations(trace: Trace) -> Iterator[str]:
 
 def without_path(text: str, trace: Trace) -> str:
     """Leave out the path of a loop, which is said once."""
-    return text.removesuffix(f": {trace.halt.path}") if trace.halt and trace.halt.path else text
+    return text.replace(f": {trace.halt.path}", "") if trace.halt and trace.halt.path else text

@@ -116,8 +116,8 @@ class History:
                 self._deliver(replace(row, fields={**row.fields, "undo_of": row.text("of")}))
             case Kind.LOST:
                 self._lose(row)
-            case Kind.REFUSED | Kind.DROPPED:
-                pass  # the delivery is another worker's by now, and its rows tell the rest
+            case Kind.REFUSED:
+                self._refuse(row)
             case _:
                 self.unknown_kinds.add(row.kind)
 
@@ -187,6 +187,13 @@ class History:
             return event
         subject = self.root.text("subject") if self.root else ""
         return replace(event, type=ESCALATED, subject=subject)
+
+    def _refuse(self, row: Entry) -> None:
+        """Tell the delivery that somebody came too late with an outcome."""
+        delivery = self.deliveries.get((row.text("group"), row.text("event"), row.text("entry")))
+        # A line with the time spent is of a worker that noticed by itself, and asked nobody.
+        if delivery is not None and not row.text("ms"):
+            delivery.refuse(row)
 
     def _lose(self, row: Entry) -> None:
         """Find the delivery of a row that names only the entry, not the event in it."""

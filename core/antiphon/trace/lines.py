@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from antiphon.ledger import Entry, Kind
 
 KINDS = {
@@ -31,6 +33,7 @@ KINDS = {
     "escalation.acknowledged": Kind.ACKNOWLEDGED,
     "event.coalesced": Kind.COALESCED,
     "event.scheduled": Kind.SCHEDULED,
+    "event.dropped": Kind.DROPPED,
     "join.timed_out": Kind.TIMED_OUT,
     "join.won": Kind.WON,
     "branch.late": Kind.LATE,
@@ -74,6 +77,7 @@ NEEDED = {
     Kind.ESCALATED: ("guard",),
     Kind.ACKNOWLEDGED: ("by",),
     Kind.SCHEDULED: ("event",),
+    Kind.DROPPED: ("event",),
     Kind.TIMED_OUT: ("group",),
     Kind.ASKED: ("approval",),
     Kind.APPROVED: ("approval",),
@@ -111,8 +115,9 @@ def read(number: int, line: dict[str, Any]) -> Entry | None:
 
 def _text(value: Any) -> str:
     """Write a value as a row holds it."""
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return ",".join(value)
+    if isinstance(value, list):
+        plain = all(isinstance(one, str) for one in value)
+        return ",".join(value) if plain else orjson.dumps(value, default=str).decode()
     return value if isinstance(value, str) else str(value)
 
 
@@ -124,9 +129,10 @@ def _settle_names(kind: Kind, fields: dict[str, str]) -> None:
     match kind:
         case Kind.LOST:
             fields["type"], fields["entry"], _ = f"{fields.get('outstanding', '')}||".split("|", 2)
+            fields["error"] = fields.pop("why", "")
         case Kind.ESCALATED:
             fields.pop("event", None)  # that which was being handled, not that which tells of it
-        case Kind.SCHEDULED:
+        case Kind.SCHEDULED | Kind.DROPPED:
             fields["by"] = fields.get("group", "")
             fields.pop("entry", None)  # of the event that was being handled
         case Kind.CHILD:

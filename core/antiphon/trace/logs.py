@@ -15,7 +15,10 @@ from typing import Any
 import orjson
 
 from antiphon.ledger import Entry, Kind
+from antiphon.trace.inferring import birth, inferred, numbered
 from antiphon.trace.lines import KINDS, NEEDED, read
+
+_NOT_OURS = "delivery.not_ours"
 
 _LAST = 2**64
 """Beyond any part of an entry id."""
@@ -35,6 +38,9 @@ class LogRows:
     unannounced: list[Entry] = field(default_factory=list)
     """Those of the rows that stand for an event which no line says was published."""
 
+    passed: list[tuple[str, str, str]] = field(default_factory=list)
+    """Deliveries that somebody looked at and found settled, or in other hands."""
+
     @classmethod
     def of(cls, lines: Iterable[str | bytes], correlation_id: str) -> LogRows:
         """Read the lines of one recovery and pass over all others."""
@@ -43,14 +49,16 @@ class LogRows:
             row = read(number, line)
             if row is None:
                 found.unreadable += 1
-                continue
-            found.rows.append(row)
-            if row.kind in {Kind.COMPLETED, Kind.DIED}:
-                found.rows.extend(_published(row, line.get("published")))
-            elif row.kind == Kind.LOST and row.text("verdict"):
-                found.rows.append(replace(row, kind=Kind.CLOSED))
-        found._complete_undos()
+            elif line["correlation_id"] != correlation_id:  # of its parent, which started it
+                found.rows.append(replace(row, kind=Kind.PUBLISHED, fields=birth(line)))
+            else:
+                found.rows.append(row)
+                if row.kind in {Kind.COMPLETED, Kind.DIED}:
+                    found.rows.extend(_published(row, line.get("published")))
         found._complete_events()
+        found.rows = list(numbered(found.rows))
+        found.rows.extend(list(inferred(found.rows)))
+        found._complete_undos()
         found.rows.sort(key=lambda row: row.at)
         return found
 
@@ -72,12 +80,17 @@ class LogRows:
             except orjson.JSONDecodeError:
                 self.unreadable += bool(needle) and b'"correlation_id"' in text
                 continue
-            if (
-                isinstance(parsed, dict)
-                and parsed.get("correlation_id") == self.correlation_id
-                and parsed.get("event") in KINDS
+            if isinstance(parsed, dict) and (
+                parsed.get("correlation_id") == self.correlation_id or self._bears(parsed)
             ):
-                yield number, parsed
+                if parsed.get("event") == _NOT_OURS:
+                    self.passed.append(_place(parsed))
+                elif parsed.get("event") in KINDS:
+                    yield number, parsed
+
+    def _bears(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line of another recovery tells that it started this one."""
+        return line.get("event") == "child.started" and line.get("child") == self.correlation_id
 
     def _complete_undos(self) -> None:
         """Leave out the orders to undo a step that somebody has begun: their lines say as much."""
@@ -154,6 +167,12 @@ def _published(ended: Entry, listed: Any) -> Iterator[Entry]:
                 "by": ended.text("group"),
             }
             yield Entry(ended.at, ended.id, Kind.PUBLISHED, fields)
+
+
+def _place(line: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Name the delivery of a line."""
+    group, event, entry = (str(line.get(name, "")) for name in ("group", "event_id", "entry_id"))
+    return group, event, entry
 
 
 def _order(row: Entry) -> tuple[int, int, datetime]:

@@ -294,4 +294,6 @@ def _approvals(history: History, steps: Sequence[Step]) -> Iterator[Approval]:
         return
     ended = {(step.group, step.event_id) for step in steps if step.outcome.is_final}
     for asked in history.flow.approvals.values():
-        yield replace(asked, dropped=(asked.group, asked.event_id) in ended)
+        requester = asked.requester or (history.root.text("source") if history.root else "")
+        dropped = (asked.group, asked.event_id) in ended
+        yield replace(asked, requester=requester, dropped=dropped)

@@ -57,6 +57,8 @@ class Notes:
             yield f"- taken over from {silent}, which fell silent"
         if it.error:
             yield f"! {it.error}"
+        if it.refused:
+            yield f"- came back at {self._clock(it.refused)}, too late to count"
 
     def hold(self, it: Hold) -> Iterator[str]:
         """Say which guard held it and how it lets go, or what people answered."""

@@ -123,6 +123,9 @@ class Attempt:
     due: datetime | None
     """When the next attempt may begin."""
 
+    refused: datetime | None = None
+    """When its worker came back to it, too late: somebody else held the delivery by then."""
+
     def lasted(self, as_of: datetime) -> timedelta:
         """Return how long it ran; up to `as_of` while it runs."""
         if self.duration is not None:

@@ -111,6 +111,8 @@ class _Rows:
     def _dropped(self, later: Scheduled) -> datetime | None:
         """Return when an event that was put off was given up; None while it is to come."""
         trace = self.trace
+        if later.dropped:
+            return later.dropped
         if trace.cancellation and f"{LATER}|{later.id}|{later.type}" not in self.owed:
             return max(trace.cancellation.at, later.at)
         return trace.closed

@@ -1,5 +1,7 @@
 -- What is said when a recovery that did not complete is closed. Included after judge.lua.
 
+local told_at_end -- what people were told because it ended like that
+
 -- Name what completed, what did not and what that leaves; tell people where that is asked for.
 -- Returns it as members of a JSON object.
 local function accounted(r, verdict)
@@ -19,10 +21,12 @@ local function accounted(r, verdict)
   local partial, tier = string.match(r.terms or '', '^%S+ (%S+) (%S+)')
   local failed = (tonumber(r.notundone) or 0) > 0
   if failed or (partial == 'escalate' and (verdict == 'partial' or verdict == 'failed')) then
-    escalate(tier, {guard = failed and 'undo' or 'verdict', name = 'recovery', limit = 0,
-      value = failed and r.notundone or #found['!'], tier = 1, tried = found['!'],
+    told_at_end = {guard = failed and 'undo' or 'verdict', name = 'recovery', limit = 0,
+      value = tonumber(failed and r.notundone or #found['!']), tier = 1, tried = found['!'],
       why = failed and r.notundone .. ' steps could not be undone'
-        or left ~= '' and left or 'it ended as ' .. verdict})
+        or left ~= '' and left or 'it ended as ' .. verdict}
+    escalate(tier, told_at_end)
+    told_at_end.tried = nil
   end
   return string.format('"reasons":%s,"completed":%s,"undone":%s,"left":%s%s', listed(found['!']),
     listed(kept), listed(found['-']), text(left), why ~= '' and ',"reason":' .. text(why) or '')

@@ -23,6 +23,7 @@ local function announce(kind, e, groups)
   local member = e.type .. '|' .. e.entry .. '|'
   for _, group in ipairs(groups) do redis.call('SADD', KEYS[2], member .. group) end
   redis.call('HINCRBY', KEYS[1], 'events', 1)
+  redis.call('HINCRBY', KEYS[1], 'deliveries', #groups)
   note(kind, 'event', e.event, 'type', e.type, 'subject', e.subject, 'entry', e.entry,
     'cause', e.cause, 'by', e.by, 'to', table.concat(groups, ','))
   if #groups > 0 then return end

@@ -4,7 +4,8 @@
 local function consequences(events, reply)
   for _, e in ipairs(events) do
     if e.dropped then
-      note('dropped', 'event', e.event, 'type', e.type, 'subject', e.subject, 'by', e.by)
+      note('dropped', 'event', e.event, 'type', e.type, 'subject', e.subject, 'cause', e.cause, 'by',
+        e.by)
     elseif e.late then
       open(e) -- a handler of its closing may go on with it
       redis.call('HSET', KEYS[15], 'later:' .. e.event, e.plan)

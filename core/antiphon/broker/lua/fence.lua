@@ -16,7 +16,8 @@ local function standing()
   local p = redis.call('XPENDING', KEYS[16], ARGV[3], ARGV[4], ARGV[4], 1)
   if owner == ARGV[8] and p[1] and p[1][2] == ARGV[5] then return 1 end
   if redis.call('EXISTS', KEYS[1]) == 1 then
-    note('refused', 'group', ARGV[3], 'event', ARGV[6], 'entry', ARGV[4], 'consumer', ARGV[5])
+    note('refused', 'group', ARGV[3], 'event', ARGV[6], 'entry', ARGV[4], 'consumer', ARGV[5],
+      'attempt', ARGV[9])
   end
   return 2
 end

@@ -41,7 +41,7 @@ local function arrive(need)
   acknowledge()
   note('joined', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4],
     'have', have, 'need', need, 'due', due)
-  return {6, have, need, settle()}
+  return {6, have, need, settle(), due}
 end
 
 -- A branch of a join that waits no more.

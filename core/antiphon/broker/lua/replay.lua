@@ -47,6 +47,7 @@ if not undoes then -- a person wants it to go on, and what it did to last
   redis.call('HDEL', KEYS[1], 'halted', 'cancelled', 'undoing')
 end
 redis.call('SADD', KEYS[2], 'inbox|' .. entry .. '|' .. ARGV[4])
+redis.call('HINCRBY', KEYS[1], 'deliveries', 1)
 if redis.call('HDEL', KEYS[1], '!' .. ARGV[4] .. ':' .. ARGV[7]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'dead', -1)
 end

@@ -16,7 +16,7 @@ local function settle()
   redis.call('PEXPIREAT', KEYS[1], now + ARGV[2])
   redis.call('PEXPIREAT', KEYS[3], now + ARGV[2])
   if verdict == 'completed' then -- what held is not taken back, whatever comes later
-    redis.call('HDEL', KEYS[1], 'undos')
+    redis.call('HDEL', KEYS[1], 'undos', 'left')
     redis.call('DEL', KEYS[15])
   end
   redis.call('PEXPIREAT', KEYS[15], now + ARGV[2])
@@ -34,7 +34,9 @@ local function settle()
   note('closed', 'verdict', verdict, 'done', r.done, 'dead', r.dead, 'unanswered', r.unanswered,
     'suppressed', r.suppressed, 'undone', r.undone or 0,
     unpack(type(said) == 'table' and {'error', said.err} or {}))
-  local closing = string.format('%s %d %s', verdict, now - r.opened, r.type or '')
+  local closing = string.format('%s %d %d %d %d %d %s\n%s', verdict, now - r.opened, r.events,
+    r.deliveries, r.coalesced, redis.call('HGET', KEYS[1], 'escalations') or 0, r.type or '',
+    told_at_end and cjson.encode(told_at_end) or '')
   if (r.parent or '') == '' then return closing end
   redis.call('ZADD', KEYS[13], now, timer('child', r.parent))
   return closing .. '+'

@@ -2,7 +2,8 @@
 -- include clock, record, escalate, judge, account, settle, ring
 -- KEYS[1..15] record   KEYS[16] stream of recovery.stalled
 -- ARGV[1..2] record    ARGV[3..5] timer   ARGV[6] how many names at most
--- Returns {1, '', outstanding, joined by commas} stalled now, {0} not due, or it is over.
+-- Returns {1, '', outstanding, joined by commas, deadline ms, how many, why} stalled now, {0} not
+--   due, or it is over.
 if not fires() then return {0} end
 fired()
 local status, deadline, subject, terms = unpack(redis.call('HMGET', KEYS[1], 'status', 'deadline',
@@ -21,4 +22,4 @@ redis.pcall('XADD', KEYS[16], '*', 'specversion', '1.0', 'id', fit(ARGV[1] .. ':
 note('stalled', 'deadline', deadline, 'outstanding', table.concat(names, ','))
 escalate(string.match(terms, '^%S+ %S+ (%S+)'), {guard = 'deadline', name = 'recovery', limit = 0,
   value = count, why = why, tier = 1, tried = names})
-return {1, '', table.concat(names, ',')}
+return {1, '', table.concat(names, ','), deadline, count, why}

@@ -3,7 +3,7 @@
 -- KEYS[1..15] record   KEYS[16] stream of join.timed_out   KEYS[17] subscribers of any subject
 -- KEYS[18] subscribers about the recovery's subject        KEYS[19] join   hash
 -- ARGV[1..2] record    ARGV[3..5] timer   ARGV[6] group    ARGV[7] the recovery's subject
--- Returns {1, verdict, missing, joined by commas} timed out, {0} not due any more.
+-- Returns {1, verdict, missing, joined by commas, arrived, needed} timed out, {0} not due any more.
 local plan = redis.call('HGET', KEYS[15], ARGV[5])
 if not fires() or not plan then return {0} end
 local join, missing, arrived = cjson.decode(plan), {}, {}
@@ -25,4 +25,4 @@ note('timed_out', 'group', ARGV[6], 'have', #arrived, 'need', join.need, 'missin
   'event', id)
 announce('published', {type = 'join.timed_out', subject = ARGV[7], event = id, entry = entry,
   cause = join.cause, by = ARGV[6], failure = '0'}, subscribers(17, 18))
-return {1, settle(), names}
+return {1, settle(), names, #arrived, tonumber(join.need)}

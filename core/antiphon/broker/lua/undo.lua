@@ -31,6 +31,7 @@ if entry == '' then
 end
 redis.call('ZADD', KEYS[17], now, 'inbox|' .. entry)
 redis.call('SADD', KEYS[2], 'inbox|' .. entry .. '|' .. ARGV[6])
+redis.call('HINCRBY', KEYS[1], 'deliveries', 1)
 note('undo', 'group', ARGV[6], 'event', ARGV[7], 'of', ARGV[8], 'entry', entry, 'type', ARGV[9],
   'subject', ARGV[10])
 return {1, '', entry}
