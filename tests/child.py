@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import orjson
 from antiphon import Settings
 from support import until
 
+_HERE = Path(__file__).parent
 _STARTS_WITHIN_SECONDS = 60.0
 _ENDS_WITHIN_SECONDS = 30.0
 
@@ -72,18 +74,25 @@ class Child:
         return [line for line in logged if line.get("event") == event]
 
 
+def surroundings(settings: Settings, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of a process that is told its settings, and finds the tests' modules."""
+    values = settings.model_dump(mode="json", include=settings.model_fields_set)
+    ours = {
+        f"ANTIPHON_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in values.items()
+    }
+    path = os.pathsep.join([str(_HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"ANTIPHON_SERVE": "off", **os.environ, **ours, **environment, "PYTHONPATH": path}
+
+
 def _spawn(
     target: str, settings: Settings, log: Path, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    values = settings.model_dump(mode="json", include=settings.model_fields_set)
-    ours = {f"ANTIPHON_{name.upper()}": str(value) for name, value in values.items()}
-    here = Path(__file__).parent
-    path = os.pathsep.join([str(here), *filter(None, [os.environ.get("PYTHONPATH")])])
     with log.open("ab") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "antiphon", "run", target],
-            env={"ANTIPHON_SERVE": "off", **os.environ, **ours, **environment, "PYTHONPATH": path},
-            cwd=here,
+            env=surroundings(settings, environment),
+            cwd=_HERE,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
