@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from antiphon import Publisher, Settings
+from antiphon.audit import AuditRow
 from antiphon.broker.approvals import Approvals, Ask
-from antiphon.broker.auditing import Deed, deeds
+from antiphon.broker.auditing import latest
 from antiphon.broker.deadletters import DeadLetters
 from antiphon.broker.errand import Errand
 from antiphon.deadletter import Choice, DeadLetter
@@ -60,9 +61,9 @@ async def died(settings: Settings, errand: Errand) -> DeadLetter:
     return letter
 
 
-async def audited(errand: Errand) -> Deed:
+async def audited(errand: Errand) -> AuditRow:
     """What was done last."""
-    return (await deeds(errand))[0]
+    return (await latest(errand))[0]
 
 
 @pytest.mark.parametrize("path", ACTIONS)
@@ -72,7 +73,7 @@ async def test_a_viewer_cannot_act(house: House, errand: Errand, path: str) -> N
     refused = await cleo.post(path, {"csrf": await cleo.csrf()})
     assert refused.status_code == 403
     assert "cleo is a viewer here, and a viewer cannot act." in words(refused.text)
-    assert await deeds(errand) == []
+    assert await latest(errand) == []
 
 
 @pytest.mark.parametrize("path", ACTIONS)
@@ -98,7 +99,7 @@ async def test_a_forged_form_does_nothing(house: House, errand: Errand, path: st
     )
     for fields, headers in attempts:
         assert (await ana.post(path, fields, headers)).status_code == 403
-    assert await deeds(errand) == []
+    assert await latest(errand) == []
 
 
 async def test_a_form_is_a_form(house: House) -> None:
@@ -218,7 +219,7 @@ async def test_a_service_is_paused_and_resumed(
     resume = {"scope": "service:shop"}
     assert "Done. Resumed the service shop" in await ana.acts("/pauses/resume", **resume)
     assert "Refused: the service shop is not paused" in await ana.acts("/pauses/resume", **resume)
-    assert [deed.action for deed in await deeds(errand)] == ["resume", "pause"]
+    assert [deed.action for deed in await latest(errand)] == ["resume", "pause"]
     for wrong in ({"what": "subject", "subject": " "}, {"what": "all"}, {}):
         assert "Refused:" in await ana.acts("/pauses/pause", **wrong, reason="x")
 

@@ -21,7 +21,7 @@ from playwright.async_api import Browser, expect
 from redis import Redis
 
 from antiphon import Publisher, Settings
-from antiphon.broker.auditing import deeds
+from antiphon.broker.auditing import latest
 from antiphon.broker.errand import Errand
 from antiphon.broker.server import EmbeddedServer
 from antiphon_events import DatabaseFailed, ServiceFailed
@@ -215,7 +215,7 @@ async def test_a_viewer_looks_and_cannot_act(journey: Journey) -> None:
         await expect(page.get_by_role("main")).to_contain_text("a viewer cannot act")
         await cleo.picture("viewer-refused")
     async with Errand.begin(journey.town.settings) as errand:
-        assert "cleo" not in {deed.by for deed in await deeds(errand)}
+        assert "cleo" not in {deed.by for deed in await latest(errand)}
 
 
 async def test_a_wrong_token_gets_nothing(journey: Journey) -> None:

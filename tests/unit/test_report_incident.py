@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from antiphon.audit import Audit, AuditRow
 from antiphon.instants import instant
 from antiphon.report import waits
-from antiphon.report.deeds import Audit, AuditRow, deeds
+from antiphon.report.deeds import deeds
 from antiphon.report.incident import Incident, incident_report
 from antiphon.report.markdown import markdown
 from antiphon.report.timeline import Moment, abridged, timeline

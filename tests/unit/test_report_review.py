@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antiphon.audit import Audit, AuditRow
 from antiphon.errors import PermanentError
 from antiphon.instants import instant
-from antiphon.report.deeds import Audit, AuditRow
 from antiphon.report.digest import REST, Digest, Episode, episodes
 from antiphon.report.markdown import markdown
 from antiphon.report.page import page

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
-from antiphon.broker.audit import read_audit
+from antiphon.broker.auditing import read_audit
 from antiphon.broker.clock import now_ms
 from antiphon.broker.faults import telling
 from antiphon.broker.history import RedisHistory

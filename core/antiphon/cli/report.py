@@ -112,7 +112,7 @@ def _from_logs(logs: Sequence[str], names: Sequence[str]) -> list[Incident]:
 
 
 async def _from_records(settings: Settings, names: Sequence[str]) -> list[Incident]:
-    from antiphon.broker.audit import read_audit  # noqa: PLC0415  keep `--help` quick
+    from antiphon.broker.auditing import read_audit  # noqa: PLC0415  keep `--help` quick
     from antiphon.broker.connection import opened  # noqa: PLC0415
     from antiphon.broker.reading import RedisReading  # noqa: PLC0415
     from antiphon.cli.progress import progress  # noqa: PLC0415

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from antiphon.audit import Audit, AuditRow
 from antiphon.instants import entry_instant
 from antiphon.trace import Step, Trace
 
@@ -35,28 +36,6 @@ class Deed:
     """A group, the scope of a pause, or a guard; empty when it was the recovery as a whole."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
-    """A row of the cell's audit."""
-
-    at: datetime
-    action: str
-    what: str
-    by: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    """What people did to the cell, as far back as it is kept."""
-
-    rows: tuple[AuditRow, ...]
-    """The earliest first."""
-
-    whole: bool
-    """Whether nothing has been forgotten of the time that was asked for."""
 
 
 def deeds(trace: Trace, audit: Audit | None) -> tuple[Deed, ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from antiphon.audit import Audit
 from antiphon.report import passages, questions, waits
-from antiphon.report.deeds import Audit, Deed, deeds
+from antiphon.report.deeds import Deed, deeds
 from antiphon.report.document import (
     Block,
     Bullets,

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from antiphon.audit import Audit
 from antiphon.instants import iso
-from antiphon.report.deeds import Audit
 from antiphon.report.document import (
     Block,
     Bullets,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from antiphon.report.deeds import PAUSING, Audit, Deed
+from antiphon.audit import Audit
+from antiphon.report.deeds import PAUSING, Deed
 from antiphon.trace import Trace
 
 
