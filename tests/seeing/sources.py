@@ -27,6 +27,8 @@ _OF_THE_SOURCE = frozenset(
 _THE_ID_OF_NEWS = ("escalations", "event")
 """The place of an id that no log line tells."""
 
+_THE_ENTRY_OF_AN_EVENT = ("events", "entry")
+
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 _UNDECIDED = frozenset({"running", "unknown", "retrying", "waiting", "held", "owed", "released"})
 _ABOUT_THE_END = "the verdict:"
@@ -63,6 +65,8 @@ def _differences(a: Any, b: Any, path: tuple[str, ...]) -> Iterator[Difference]:
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for position, (one, other) in enumerate(zip(a, b, strict=True)):
             yield from _differences(one, other, (*path, str(position)))
+    elif path[::2] == _THE_ENTRY_OF_AN_EVENT and b is None:
+        pass  # the answer that told it was lost, and nobody has begun what it asks for
     elif a != b and not (_is_instant(a) and _is_instant(b)) and path[::2] != _THE_ID_OF_NEWS:
         yield path, a, b
 
