@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from antiphon.broker import auditing
 from antiphon.broker.deadletters import NotReplayable
 from antiphon.broker.replies import Committed, Duplicate
 from antiphon.deadletter import DeadLetter
@@ -54,6 +55,20 @@ async def test_a_dead_letter_is_delivered_again(work: ScriptedCell, way: str) ->
     assert await work.commit(lease, by=BOB) == Committed(verdict="completed")
     assert (await work.summary(sent))["done"] == "1"
     assert await work.read(PAGE) == []
+
+
+async def test_who_replays_and_who_drops_is_in_the_audit(work: ScriptedCell) -> None:
+    """Once for what was done, with the reason; repeating it leaves no further row."""
+    _, first = await died(work)
+    await work.dead_letters.replay(first, by="ana", reason="repaired")
+    await work.dead_letters.replay(first, by="ana", reason="repaired")
+    _, second = await died(work)
+    await work.dead_letters.drop([second.id], by="ben", reason="obsolete")
+    deeds = await auditing.deeds(work.dead_letters.errand)
+    assert [(it.action, it.what, it.by, it.reason) for it in deeds] == [
+        ("drop", second.id, "ben", "obsolete"),
+        ("replay", first.id, "ana", "repaired"),
+    ]
 
 
 async def test_a_replay_that_dies_is_a_dead_letter_again(work: ScriptedCell) -> None:
