@@ -140,6 +140,6 @@ class Cancelling:
 
 def _say_cancelled(correlation_id: str, by: str, reason: str, verdict: bytes) -> None:
     """Log that a recovery was cancelled, and that it is over if nothing of it runs."""
-    log = get_logger().bind(correlation_id=correlation_id)
-    log.warning("recovery.cancelled", by=by, reason=reason)
-    say_closed(Closing.read(verdict), correlation_id, log)
+    log = get_logger()
+    log.warning("recovery.cancelled", correlation_id=correlation_id, by=by, reason=reason)
+    say_closed(Closing.read(verdict), correlation_id, log.bind(correlation_id=correlation_id))
