@@ -40,6 +40,7 @@ class FlowRecovery(RecoveryModel):
     def reopen(self) -> None:
         if not self.open:
             self.timers["deadline", "", self.cid] = False
+            self.stalled = False
         super().reopen()
 
     def await_(self, kind: str, name: str, *, last: str, due: bool = False) -> None:

@@ -64,7 +64,7 @@ async def test_who_replays_and_who_drops_is_in_the_audit(work: ScriptedCell) -> 
     await work.dead_letters.replay(first, by="ana", reason="repaired")
     _, second = await died(work)
     await work.dead_letters.drop([second.id], by="ben", reason="obsolete")
-    deeds = await auditing.deeds(work.dead_letters.errand)
+    deeds = await auditing.latest(work.dead_letters.errand)
     assert [(it.action, it.what, it.by, it.reason) for it in deeds] == [
         ("drop", second.id, "ben", "obsolete"),
         ("replay", first.id, "ana", "repaired"),

@@ -162,10 +162,11 @@ def _begin_at_zero() -> None:
     for guard, decisions in _ALARMING.items():
         for decision in decisions:
             _DECISIONS.labels(guard, decision)
-    for event_type in event_types():
-        if issubclass(event_class(event_type), Failure):
-            for verdict in _VERDICTS:
-                _child(_CLOSED, event_type, verdict)
+    failures = [name for name in event_types() if issubclass(event_class(name), Failure)]
+    for verdict in _VERDICTS:
+        _RECOVERY.labels(verdict)
+        for event_type in (*failures, _OTHER):
+            _child(_CLOSED, event_type, verdict)
 
 
 def closed(event_type: str, verdict: str, seconds: float, correlation_id: str) -> None:

@@ -108,7 +108,7 @@ class History:
             case Kind.CLOSED:
                 self.closing, self.closes = row, self.closes + 1
             case Kind.REOPENED:
-                self.closing = None
+                self.closing = self.flow.stall = None  # with a deadline of its own
             case Kind.REPLAYED:
                 delivered = row.text("group"), row.text("entry")
                 self.replays[delivered] = row.text("event"), row.text("dead")

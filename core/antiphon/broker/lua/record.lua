@@ -35,7 +35,7 @@ local function open(e)
   redis.call('PERSIST', KEYS[1]) -- it may be over, or cancelled before it began
   if status then
     redis.call('HSET', KEYS[1], 'status', 'open')
-    redis.call('HDEL', KEYS[1], 'verdict', 'closed')
+    redis.call('HDEL', KEYS[1], 'verdict', 'closed', 'stalled') -- its deadline begins anew
     redis.call('PERSIST', KEYS[3])
     redis.call('PERSIST', KEYS[15])
     redis.call('ZREM', KEYS[5], ARGV[1])
