@@ -224,3 +224,15 @@ async def test_releasing_the_storm_brake_counts_subjects_anew(
     assert ended.out == "Resumed what a storm brought; 1 delivery was held.\n"
     assert not await guards.client.exists(guards.keys.storm, guards.keys.pauses)
     assert (await guards.due() or 0) < HELD_UNTIL_MS
+
+
+async def test_nothing_is_switched_without_a_note_of_who_did_it(
+    settings: Settings, guards: Guardroom
+) -> None:
+    """An audit that takes no entry refuses the switch as a whole."""
+    await guards.client.set(guards.keys.audit, "no stream")
+    assert (await antiphon(settings, "pause", "--as", "anna")).status != 0
+    assert not await guards.client.exists(guards.keys.pauses)
+    await guards.pause("*")
+    assert (await antiphon(settings, "resume", "--as", "ben")).status != 0
+    assert await guards.client.hexists(guards.keys.pauses, "*")

@@ -121,3 +121,12 @@ def test_readiness_names_every_check() -> None:
         "server": {"ok": True},
         "duties": {"ok": False, "why": "timers has not succeeded for 9.0 s"},
     }
+
+
+def test_a_client_that_dawdles_is_hung_up_on(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then does not keep a place that a probe needs."""
+    monkeypatch.setattr(serving, "_LONGEST_S", 0.3)
+    url = httpx.URL(base)
+    with socket.create_connection((url.host, url.port or 0), timeout=5) as client:
+        client.sendall(b"GET /we")
+        assert client.recv(1) == b""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from antiphon.broker.faults import SERVER_ERRORS
 from antiphon.errors import AntiphonError
+from antiphon.outcome import describe
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import duty_failed, duty_succeeded
 
@@ -65,6 +66,10 @@ class Loop:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def _fail(self, error: str) -> None:
+        self._log.warning("duty.failed", duty=self.duty.name, error=error)
+        duty_failed(self.duty.name)
+
     async def _run(self) -> None:
         while not self._stopping:
             try:
@@ -72,8 +77,9 @@ class Loop:
                 self.progressed = time.monotonic()
                 duty_succeeded(self.duty.name)
             except (AntiphonError, *SERVER_ERRORS) as error:
-                self._log.warning("duty.failed", duty=self.duty.name, error=str(error))
-                duty_failed(self.duty.name)
+                self._fail(str(error))
+            except Exception as error:  # noqa: BLE001 - a defect must not end the chore silently
+                self._fail(describe(error))
             # Jitter keeps the workers of a cell from doing the same chore at the same instant.
             if self._stopping:
                 return

@@ -22,11 +22,11 @@ class Cell(Collector):
     """Tells the survey it was given last."""
 
     def __init__(self) -> None:
-        self._told: tuple[Survey, float] | None = None
+        self._told: tuple[Survey, float, float] | None = None
 
     def update(self, survey: Survey) -> None:
         """Tell this one from now on."""
-        self._told = survey, time.monotonic()
+        self._told = survey, time.monotonic(), time.time()
 
     def clear(self) -> None:
         """Tell nothing any more."""
@@ -38,11 +38,12 @@ class Cell(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Tell the newest survey; of one that has aged, only when it was taken."""
-        survey, since = self._told or (None, 0.0)
+        survey, since, taken_at = self._told or (None, 0.0, 0.0)
         yield from _families(survey if time.monotonic() - since < _FRESH_S else None)
+        # By the clock of this machine, as timestamps of a process are: the server's may differ.
         taken = _gauge("survey_timestamp_seconds", "When the cell was surveyed last.")
         if survey is not None:
-            taken.add_metric([], survey.taken)
+            taken.add_metric([], taken_at)
         yield taken
 
 

@@ -196,6 +196,7 @@ def loop_delayed(seconds: float) -> None:
 def duty_succeeded(duty: str) -> None:
     """Note that a duty was done."""
     _SUCCESS.labels(duty).set(time.time())
+    _DUTY_FAILURES.labels(duty)  # begins at zero: else Prometheus misses the first rise
 
 
 def duty_failed(duty: str) -> None:

@@ -26,6 +26,9 @@ _MOST_AT_ONCE = 16
 _SILENT_S = 10.0
 """How long a client may say nothing before it is hung up on."""
 
+_LONGEST_S = 15.0
+"""How long one request may take in all."""
+
 Probe = Callable[[], Answer]
 _Respond = Callable[[str, list[tuple[str, str]]], Any]
 _Headers = list[tuple[str, str]]
@@ -139,9 +142,14 @@ class _Listener(socketserver.ThreadingMixIn, WSGIServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        # A client that sends a byte now and then would keep a place that a probe needs.
+        hang_up = threading.Timer(_LONGEST_S, _hang_up, (request,))
+        hang_up.daemon = True
+        hang_up.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            hang_up.cancel()
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
@@ -163,6 +171,11 @@ class _Request(WSGIRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(TimeoutError):
             super().handle()
+
+
+def _hang_up(request: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 def _text(status: int, words: str) -> tuple[str, _Headers, bytes]:

@@ -6,7 +6,8 @@
 local paused = redis.call('HGET', KEYS[1], ARGV[1])
 if paused then return {0, paused} end
 paused = cjson.encode({by = ARGV[2], since = now, reason = ARGV[3]})
-redis.call('HSET', KEYS[1], ARGV[1], paused)
+-- The first write: when the audit takes no entry, nothing is paused.
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'action', 'pause', 'what', ARGV[1],
   'by', ARGV[2], 'reason', ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[1], paused)
 return {1, paused}

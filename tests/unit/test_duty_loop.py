@@ -1,0 +1,34 @@
+"""A duty is done again and again, whatever comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from antiphon.duties.loop import Loop
+
+
+class Defective:
+    """A chore that raises what nobody expects, the first time."""
+
+    name = "defective"
+    every = timedelta(milliseconds=1)
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    async def once(self) -> None:
+        self.done += 1
+        if self.done == 1:
+            raise KeyError("a defect")
+
+
+async def test_a_defect_does_not_end_a_duty() -> None:
+    """It is said, counted, and tried again: a chore that ends silently is missed too late."""
+    duty = Defective()
+    loop = Loop(duty)
+    loop.start()
+    async with asyncio.timeout(5):
+        while duty.done < 3:
+            await asyncio.sleep(0.01)
+    await loop.stop()
