@@ -11,17 +11,19 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 
 from antiphon import Publisher, Recovery, Service, Settings
 from antiphon.errors import ConfigurationError, PermanentError
 from antiphon.telemetry import tracing
+from antiphon.telemetry.sampling import RateBounded
 from antiphon.telemetry.traceparent import Traceparent
 from antiphon_events import CacheWarmed, DatabaseRestored, ServiceFailed
 from support import until
 from witness import Witness, changed, running
 
 INCOMING = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+NOT_AT_ALL = ParentBased(RateBounded(0))
 
 
 class Host:
@@ -141,20 +143,46 @@ async def test_a_foreign_context_may_be_anything(
     assert len({span.context.trace_id for span in host.spans if span.context}) == 1
 
 
+@pytest.mark.parametrize("sampler", [ALWAYS_OFF, NOT_AT_ALL], ids=["host", "ours"])
+@pytest.mark.parametrize("bare", [False, True])
 async def test_a_trace_that_is_not_sampled_stays_so(
-    settings: Settings, witness: Witness, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    witness: Witness,
+    monkeypatch: pytest.MonkeyPatch,
+    sampler: Sampler,
+    *,
+    bare: bool,
 ) -> None:
-    """The host's sampler decides, and events say so to all who come after."""
-    host = hosted(monkeypatch, Host(ALWAYS_OFF))
+    """The sampler decides, and events say so to all who come after."""
+    host = hosted(monkeypatch, Host(sampler))
     async with running(shop(settings)), Publisher(settings) as publisher:
-        receipt = await publisher.publish(ServiceFailed(subject="db"))
-        await witness.closed(receipt.correlation_id)
+        if bare:
+            await witness.xadd("service.failed", {"subject": "db"})
+            [recovery] = await until(witness.open_recoveries)
+        else:
+            recovery = (await publisher.publish(ServiceFailed(subject="db"))).correlation_id
+        await witness.closed(recovery)
     assert host.spans == []
-    for event_type in ("service.failed", "database.restored", "cache.warmed"):
+    published = ["database.restored", "cache.warmed"]
+    for event_type in published if bare else ["service.failed", *published]:
         [written] = await witness.entries(event_type)
         place = Traceparent.read(written["traceparent"])
         assert place is not None
         assert not place.sampled
+
+
+async def test_a_hosts_sampler_is_asked_about_every_span(
+    settings: Settings, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to do with a trace that others do not record is for it to say."""
+    host = hosted(monkeypatch, Host(ALWAYS_ON))
+    async with running(shop(settings)):
+        fields = {"subject": "db", "traceparent": INCOMING.removesuffix("01") + "00"}
+        await witness.xadd("service.failed", fields)
+        [recovery] = await until(witness.open_recoveries)
+        await witness.closed(recovery)
+    restored = host.one("process shop.restore")
+    assert host.one("process shop.warm").parent.span_id == restored.context.span_id
 
 
 async def test_what_did_not_run_is_a_short_span(

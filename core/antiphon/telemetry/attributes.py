@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 # OpenTelemetry semantic conventions, messaging (1.41) and errors.
 SYSTEM: Final = "messaging.system"
@@ -51,30 +51,3 @@ REPEATED: Final = "antiphon.repeated"
 
 # A link.
 LINK: Final = "antiphon.link"
-
-
-class Fixed(dict[str, Any]):
-    """Attributes that many spans have in common."""
-
-    __slots__ = ("said",)
-
-    said: bytes
-    """What an exporter keeps of them."""
-
-
-class Attributes(dict[str, Any]):
-    """The attributes of one span: the common ones first, then its own."""
-
-    __slots__ = ("fixed",)
-
-    def __init__(self, fixed: Fixed) -> None:
-        super().__init__(fixed)
-        self.fixed: Fixed | None = fixed
-        """None when one of them was changed."""
-
-
-UNREPEATED: Final = frozenset({MESSAGE_ID, CONVERSATION_ID, CAUSATION_ID, ENTRY, SUBJECT, OF})
-"""Attributes whose text is another in nearly every span."""
-
-REPEATED_LISTS: Final = frozenset({PUBLISHED, BRANCHES})
-"""Attributes that are tuples of text, and few different ones."""

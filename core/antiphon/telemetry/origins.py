@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import hashlib
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -13,6 +14,9 @@ from antiphon_events import Envelope
 
 NOTHING = Context()
 """A context in which nothing is current."""
+OURS: Final = "AntiphonRateBounded"
+"""What our own sampler calls itself."""
+
 _ALWAYS = ("AlwaysOn", "ParentBased{root:AlwaysOn")
 """What samplers call themselves that drop nothing which begins a trace."""
 _UNSAMPLED, _SAMPLED = TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)
@@ -22,35 +26,46 @@ class Origin(NamedTuple):
     """Where an event was published."""
 
     span: SpanContext
-    context: Context
-    """The same, as the parent of a span."""
+    dropped: bool
+    """Whether nothing is recorded there, and nobody needs to be asked."""
+
+    @property
+    def context(self) -> Context:
+        """The same, as the parent of a span."""
+        return trace.set_span_in_context(NonRecordingSpan(self.span), NOTHING)
 
 
 class Origins:
-    """Finds the origin of events; remembers the last, which several handlers ask for."""
+    """Finds the origin of events, by the sampler of a tracer provider.
+
+    Of our own sampler it is known that what is not sampled is dropped, whatever it is; of others
+    it is not, so they are asked about each span.
+    """
 
     def __init__(self, provider: Any) -> None:
         self._sampler: Any = getattr(provider, "sampler", None)
-        if self._sampler is not None and self._sampler.get_description().startswith(_ALWAYS):
+        name = self._sampler.get_description() if self._sampler is not None else ""
+        if name.startswith(_ALWAYS):
             self._sampler = None
+        self._drops = name.startswith(f"ParentBased{{root:{OURS}")
 
     def of(self, envelope: Envelope) -> Origin:
-        """The same as `place`, in OpenTelemetry's terms."""
-        span = remote(self.place(envelope))
-        return Origin(span, trace.set_span_in_context(NonRecordingSpan(span), NOTHING))
-
-    def place(self, envelope: Envelope) -> Traceparent:
         """Where an event was published; derived from its ids when it does not say."""
-        parsed = Traceparent.read(envelope.traceparent)
-        if parsed is None:
-            parsed = Traceparent.of_recovery(envelope.correlation_id, envelope.id)
-            if self._sampler is not None and not self._samples(parsed.trace_id):
-                parsed = parsed._replace(sampled=False)
-        return parsed
+        place = Traceparent.read(envelope.traceparent)
+        if place is None:
+            place = Traceparent.of_recovery(envelope.correlation_id, envelope.id)
+            if self._sampler is not None and not self._samples(place.trace_id):
+                place = place._replace(sampled=False)
+        return Origin(remote(place), self._drops and not place.sampled)
 
     def _samples(self, trace_id: int) -> bool:
-        """Ask the provider's sampler, as for the root of a trace, which this stands for."""
-        result = self._sampler.should_sample(NOTHING, trace_id, "recovery")
+        """Ask the provider's sampler, as for the root of a trace, which this stands for.
+
+        Samplers take the latter half of a trace id for a random number. That of a UUID is none: it
+        begins with the same bits in all of them.
+        """
+        random = hashlib.blake2b(trace_id.to_bytes(16), digest_size=16).digest()
+        result = self._sampler.should_sample(NOTHING, int.from_bytes(random), "recovery")
         return bool(result.decision.is_sampled())
 
 

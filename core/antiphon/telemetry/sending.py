@@ -22,7 +22,7 @@ class Sender:
     """Records what a publisher publishes."""
 
     def __init__(self, provider: Any, *, source: str, cell: str) -> None:
-        self._tracer = tracer_of(provider, source)
+        self._tracer = tracer_of(provider)
         self._fixed = {
             a.SYSTEM: "redis",
             a.OPERATION_NAME: "send",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, assert_never
 
 import orjson
@@ -15,6 +17,7 @@ from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.trace import (
     Link,
+    NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
@@ -37,14 +40,13 @@ from antiphon.broker.replies import (
     Suppressed,
     Waiting,
 )
-from antiphon.delivery import INBOX, Delivery
+from antiphon.delivery import Delivery
 from antiphon.duration import milliseconds
 from antiphon.handler import Handler
 from antiphon.outcome import Dead, Deferred, Done, Outcome, Retrying
 from antiphon.telemetry import attributes as a
-from antiphon.telemetry.attributes import Attributes, Fixed
 from antiphon.telemetry.metrics import Ending
-from antiphon.telemetry.origins import NOTHING, Origins, remote
+from antiphon.telemetry.origins import NOTHING, Origin, Origins, remote
 from antiphon.telemetry.traceparent import Traceparent
 
 _REMEMBERED = 1024
@@ -59,15 +61,14 @@ _OPERATIONS = {
 Said = dict[str, Any]
 """Some attributes of a span."""
 
-_WHY = {why: Fixed({a.LINK: why}) for why in ("branch", "attempt", "undone")}
+_WHY: dict[str, Said] = {why: {a.LINK: why} for why in ("branch", "attempt", "undone")}
 
 
 class HandlerSpans:
     """Records what becomes of a handler's deliveries in this process."""
 
     def __init__(self, provider: Any, handler: Handler, *, cell: str, consumer: str) -> None:
-        self._tracer = tracer_of(provider, handler.service)
-        self._quick: Any = self._tracer if hasattr(self._tracer, "child") else None
+        self._tracer = tracer_of(provider)
         self._origins = Origins(provider)
         self._attempts: OrderedDict[str, SpanContext] = OrderedDict()
         self._process, self._admit = f"process {handler.group}", f"admit {handler.group}"
@@ -78,7 +79,6 @@ class HandlerSpans:
             a.CELL: cell,
             a.SERVICE: handler.service,
         }
-        self._fixed: dict[tuple[str, str], Fixed] = {}
 
     def begin(self, lease: Lease, run: Run) -> StepSpan:
         """Begin the span of an attempt, and make it the current one of this task.
@@ -86,28 +86,8 @@ class HandlerSpans:
         What the attempt publishes carries its context from here on.
         """
         d = lease.delivery
-        attributes = self._about(d, _PROCESS)
-        attributes[a.ATTEMPT] = lease.attempt
-        attributes[a.TOKEN] = lease.token
-        if run.previous:
-            attributes[a.TAKEN_OVER_FROM] = run.previous
-        if run.branches:
-            attributes[a.BRANCHES] = tuple(run.branches)
-        if d.undo:
-            attributes[a.UNDO] = True
-        if run.unapproved:
-            attributes[a.UNAPPROVED] = run.unapproved
-        place = self._origins.place(d.envelope)
-        links = self._links(d, run, place)
-        span: Span | None = None
-        if self._quick is not None:
-            span = self._quick.child(self._process, place, attributes, links)
-        if span is None:
-            origin = self._origins.of(d.envelope)
-            span = self._tracer.start_span(
-                self._process, origin.context, SpanKind.CONSUMER, attributes, links,
-                record_exception=False, set_status_on_exception=False,
-            )  # fmt: skip
+        origin = self._origins.of(d.envelope)
+        span = NonRecordingSpan(origin.span) if origin.dropped else self._start(lease, run, origin)
         # The task is this delivery's alone: nobody needs what was attached before.
         contexts.attach(trace.set_span_in_context(span, NOTHING))
         d.traceparent = _written(span)
@@ -121,10 +101,10 @@ class HandlerSpans:
 
     def decided(self, delivery: Delivery, decision: str, **more: Any) -> None:
         """Record a decision against running a delivery."""
-        attributes = self._about(delivery, _ADMIT)
-        attributes[a.DECISION] = decision
-        attributes.update(more)
         origin = self._origins.of(delivery.envelope)
+        if origin.dropped:
+            return
+        attributes = {**self._about(delivery, _ADMIT), a.DECISION: decision, **more}
         span = self._tracer.start_span(self._admit, origin.context, SpanKind.INTERNAL, attributes)
         span.end()
 
@@ -134,26 +114,50 @@ class HandlerSpans:
         if len(self._attempts) > _REMEMBERED:
             self._attempts.popitem(last=False)
 
-    def _about(self, d: Delivery, operation: str) -> Attributes:
+    def _start(self, lease: Lease, run: Run, origin: Origin) -> Span:
+        """Start the span of an attempt where its event was published."""
+        d = lease.delivery
+        attributes = self._about(d, _PROCESS)
+        attributes[a.ATTEMPT] = lease.attempt
+        attributes[a.TOKEN] = lease.token
+        if run.previous:
+            attributes[a.TAKEN_OVER_FROM] = run.previous
+        if run.branches:
+            attributes[a.BRANCHES] = tuple(run.branches)
+        if d.undo:
+            attributes[a.UNDO] = True
+        if run.unapproved:
+            attributes[a.UNAPPROVED] = run.unapproved
+        return self._tracer.start_span(
+            self._process,
+            origin.context,
+            SpanKind.CONSUMER,
+            attributes,
+            self._links(d, run, origin.span),
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+
+    def _about(self, d: Delivery, operation: str) -> Said:
         e = d.envelope
-        fixed = self._fixed.get((operation, d.label))
-        if fixed is None or d.label == INBOX:
-            known = {a.DESTINATION: d.stream, a.EVENT_TYPE: d.type}
-            fixed = Fixed({**self._here, **_OPERATIONS[operation], **known})
-            self._fixed[operation, d.label] = fixed
-        attributes = Attributes(fixed)
-        attributes[a.MESSAGE_ID] = e.id
-        attributes[a.CONVERSATION_ID] = e.correlation_id
-        attributes[a.SUBJECT] = e.subject
-        attributes[a.HOPS] = e.hops
-        attributes[a.ENTRY] = d.entry_id
+        attributes: Said = {
+            **self._here,
+            **_OPERATIONS[operation],
+            a.DESTINATION: d.stream,
+            a.EVENT_TYPE: d.type,
+            a.MESSAGE_ID: e.id,
+            a.CONVERSATION_ID: e.correlation_id,
+            a.SUBJECT: e.subject,
+            a.HOPS: e.hops,
+            a.ENTRY: d.entry_id,
+        }
         if e.causation_id:
             attributes[a.CAUSATION_ID] = e.causation_id
         if e.parent:
             attributes[a.PARENT] = e.parent
         return attributes
 
-    def _links(self, d: Delivery, run: Run, event: Traceparent) -> list[Link]:
+    def _links(self, d: Delivery, run: Run, event: SpanContext) -> list[Link]:
         """What led to an attempt beside its event: other branches, the attempt before it."""
         links: list[Link] = []
         if run.branches:
@@ -184,6 +188,8 @@ class StepSpan:
             ending: what the server made of that.
         """
         span, ending = self._span, ending or "abandoned"
+        if not span.is_recording():
+            return
         span.set_attribute(a.OUTCOME, ending)
         if ending == "completed" and isinstance(outcome, Done):
             if outcome.events:
@@ -212,20 +218,25 @@ class StepSpan:
             span.set_status(StatusCode.ERROR, "what it published could not be written")
 
 
-def _written(span: Any) -> str:
+def _written(span: Span) -> str:
     """The context of a span, as events carry it."""
-    if hasattr(span, "trace_id"):  # one of ours
-        return f"00-{span.trace_id:032x}-{span.span_id:016x}-01"
     place = span.get_span_context()
     sampled = bool(place.trace_flags & TraceFlags.SAMPLED)
     return str(Traceparent(place.trace_id, place.span_id, sampled))
 
 
-def tracer_of(provider: Any, service: str) -> Tracer:
-    """The tracer for the spans of a service."""
-    own = getattr(provider, "tracer_for", None)  # ours knows services; others know libraries
-    tracer: Tracer = own(service) if own else provider.get_tracer("antiphon")
+def tracer_of(provider: Any) -> Tracer:
+    """The tracer for the spans of this library."""
+    tracer: Tracer = provider.get_tracer("antiphon", _version())
     return tracer
+
+
+@cache
+def _version() -> str | None:
+    try:
+        return version("antiphon")
+    except PackageNotFoundError:
+        return None
 
 
 def _decision(why: Admission) -> tuple[str, Said]:  # noqa: PLR0911 - one for each
