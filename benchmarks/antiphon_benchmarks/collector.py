@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from antiphon_benchmarks.cores import leave_core
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -35,11 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Listen on a free port, print it, and serve until terminated."""
-    # Started by a worker, it is not to share the worker's core.
-    others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
-    if others:
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, others)
+    leave_core()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         print(server.server_port, flush=True)
         server.serve_forever()

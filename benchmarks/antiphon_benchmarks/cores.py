@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,12 @@ def pinned(core: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def leave_core() -> None:
+    """Run on other cores than it was started on: what watches a worker is not to share its core."""
+    if hasattr(os, "sched_getaffinity"):
+        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
+        if others:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(0, others)

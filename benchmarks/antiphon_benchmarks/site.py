@@ -39,11 +39,14 @@ class Site:
         """The contender measured here."""
         return contender(self.name)
 
+    @property
+    def log(self) -> Path:
+        """The output of the worker that was started last."""
+        return self.directory / f"{self.name}.log"
+
     def worker(self, plan: Plan) -> Worker:
         """Return a worker process for the plan, not yet started."""
-        return Worker(
-            self.name, plan, url=self.url, core=self.cores.worker, directory=self.directory
-        )
+        return Worker(self.name, plan, url=self.url, core=self.cores.worker, log=self.log)
 
 
 @contextmanager

@@ -29,16 +29,14 @@ class WorkerEndedError(RuntimeError):
 class Worker:
     """A context manager: started and built on entry, stopped with SIGTERM on exit."""
 
-    def __init__(
-        self, name: Name, plan: Plan, *, url: str, core: int | None, directory: Path
-    ) -> None:
+    def __init__(self, name: Name, plan: Plan, *, url: str, core: int | None, log: Path) -> None:
         self._command = [
             sys.executable, "-m", "antiphon_benchmarks.work",
             name, plan.name, str(plan.handlers),
         ]  # fmt: skip
         self._environment = os.environ | {URL: url, "PYTHONPATH": _search_path()}
         self._core = core
-        self._log = directory / f"{name}.log"
+        self._log = log
         self._process: subprocess.Popen[bytes]
         self._usage: psutil.Process
 

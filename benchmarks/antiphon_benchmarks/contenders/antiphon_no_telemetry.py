@@ -17,6 +17,9 @@ class _Nothing:
     def _self(self, *_: object, **__: object) -> _Nothing:
         return self
 
+    def collect(self) -> tuple[()]:
+        return ()
+
     inc = dec = set = observe = set_function = remove = clear = _ignore
     labels = _self
 

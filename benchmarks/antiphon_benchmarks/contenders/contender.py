@@ -37,7 +37,9 @@ class Name(StrEnum):
     ANTIPHON_NO_GUARDS = "antiphon-no-guards"
     ANTIPHON_ALL_GUARDS = "antiphon-all-guards"
     ANTIPHON_NO_TELEMETRY = "antiphon-no-telemetry"
+    ANTIPHON_METRICS = "antiphon-metrics"
     ANTIPHON_ALL_TELEMETRY = "antiphon-all-telemetry"
+    ANTIPHON_EVERY_SPAN = "antiphon-every-span"
     FASTSTREAM = "faststream"
     FASTSTREAM_BATCH = "faststream-batch"
     LOOP = "loop"
@@ -46,7 +48,12 @@ class Name(StrEnum):
 RIVALS = (Name.ANTIPHON, Name.FASTSTREAM, Name.FASTSTREAM_BATCH, Name.LOOP)
 """Those that are measured unless others are asked for."""
 
-OBSERVED = (Name.ANTIPHON_ALL_TELEMETRY, Name.ANTIPHON, Name.ANTIPHON_NO_TELEMETRY)
+OBSERVED = (
+    Name.ANTIPHON_ALL_TELEMETRY,
+    Name.ANTIPHON_EVERY_SPAN,
+    Name.ANTIPHON_METRICS,
+    Name.ANTIPHON_NO_TELEMETRY,
+)
 """Those that differ in what they tell of themselves."""
 
 
