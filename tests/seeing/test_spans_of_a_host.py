@@ -98,6 +98,24 @@ async def test_the_hosts_provider_is_used(settings: Settings, witness: Witness, 
     assert (place.trace_id, place.span_id) == _place(restored)
 
 
+@pytest.mark.parametrize("moment", ["on_start", "on_end"])
+async def test_a_tracer_that_fails_stops_nothing(
+    settings: Settings, witness: Witness, host: Host, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Whatever somebody's span processor raises: what is recorded goes on without its span."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the tracer is broken")
+
+    broken = SimpleSpanProcessor(host.kept)
+    monkeypatch.setattr(broken, moment, fail)
+    host.provider.add_span_processor(broken)
+    async with running(shop(settings)), Publisher(settings) as publisher:
+        receipt = await publisher.publish(ServiceFailed(subject="db"))
+        record = await witness.closed(receipt.correlation_id)
+    assert (record.summary.verdict, record.summary.done) == ("completed", 2)
+
+
 async def test_off_records_nothing_and_hands_on(
     settings: Settings, witness: Witness, host: Host
 ) -> None:

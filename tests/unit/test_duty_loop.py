@@ -15,12 +15,13 @@ class Defective:
     every = timedelta(milliseconds=1)
 
     def __init__(self) -> None:
-        self.done = 0
+        self.times, self.enough = 0, asyncio.Event()
 
     async def once(self) -> None:
-        self.done += 1
-        if self.done == 1:
+        self.times += 1
+        if self.times == 1:
             raise KeyError("a defect")
+        self.enough.set()
 
 
 async def test_a_defect_does_not_end_a_duty() -> None:
@@ -28,7 +29,5 @@ async def test_a_defect_does_not_end_a_duty() -> None:
     duty = Defective()
     loop = Loop(duty)
     loop.start()
-    async with asyncio.timeout(5):
-        while duty.done < 3:
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(duty.enough.wait(), 5)
     await loop.stop()

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
 from opentelemetry.trace import Link, Span, SpanKind
 
 from antiphon.telemetry import attributes as a
+from antiphon.telemetry.harmless import Harmless
 from antiphon.telemetry.origins import remote
 from antiphon.telemetry.spans import tracer_of
 from antiphon.telemetry.traceparent import Traceparent
@@ -22,6 +24,7 @@ class Sender:
     """Records what a publisher publishes."""
 
     def __init__(self, provider: Any, *, source: str, cell: str) -> None:
+        self._harmless = Harmless()
         self._tracer = tracer_of(provider)
         self._fixed = {
             a.SYSTEM: "redis",
@@ -41,18 +44,25 @@ class Sender:
             known: its envelope, when it was tried before; its context is linked.
         """
         before = Traceparent.read(known.traceparent) if known else None
-        with self._tracer.start_as_current_span(
-            f"send {event.type}",
-            kind=SpanKind.PRODUCER,
-            attributes={
-                **self._fixed,
-                a.DESTINATION: stream,
-                a.EVENT_TYPE: event.type,
-                a.SUBJECT: event.subject,
-            },
-            links=[Link(remote(before), {a.LINK: "event"})] if before else None,
-        ) as span:
-            yield Sent(span)
+        span: Span = trace.INVALID_SPAN
+        with self._harmless:
+            span = self._tracer.start_span(
+                f"send {event.type}",
+                kind=SpanKind.PRODUCER,
+                attributes={
+                    **self._fixed,
+                    a.DESTINATION: stream,
+                    a.EVENT_TYPE: event.type,
+                    a.SUBJECT: event.subject,
+                },
+                links=[Link(remote(before), {a.LINK: "event"})] if before else None,
+            )
+        try:
+            with trace.use_span(span):
+                yield Sent(span)
+        finally:
+            with self._harmless:
+                span.end()
 
 
 class Sent:

@@ -45,6 +45,7 @@ from antiphon.duration import milliseconds
 from antiphon.handler import Handler
 from antiphon.outcome import Dead, Deferred, Done, Outcome, Retrying
 from antiphon.telemetry import attributes as a
+from antiphon.telemetry.harmless import Harmless
 from antiphon.telemetry.metrics import Ending
 from antiphon.telemetry.origins import NOTHING, Origin, Origins, remote
 from antiphon.telemetry.traceparent import Traceparent
@@ -68,6 +69,7 @@ class HandlerSpans:
     """Records what becomes of a handler's deliveries in this process."""
 
     def __init__(self, provider: Any, handler: Handler, *, cell: str, consumer: str) -> None:
+        self.harmless = Harmless()
         self._tracer = tracer_of(provider)
         self._origins = Origins(provider)
         self._attempts: OrderedDict[str, SpanContext] = OrderedDict()
@@ -86,11 +88,15 @@ class HandlerSpans:
         What the attempt publishes carries its context from here on.
         """
         d = lease.delivery
-        origin = self._origins.of(d.envelope)
-        span = NonRecordingSpan(origin.span) if origin.dropped else self._start(lease, run, origin)
-        # The task is this delivery's alone: nobody needs what was attached before.
-        contexts.attach(trace.set_span_in_context(span, NOTHING))
-        d.traceparent = _written(span)
+        span: Span = trace.INVALID_SPAN
+        with self.harmless:
+            origin = self._origins.of(d.envelope)
+            span = (
+                NonRecordingSpan(origin.span) if origin.dropped else self._start(lease, run, origin)
+            )
+            # The task is this delivery's alone: nobody needs what was attached before.
+            contexts.attach(trace.set_span_in_context(span, NOTHING))
+            d.traceparent = _written(span)
         return StepSpan(span, self, d)
 
     def refused(self, delivery: Delivery, why: Admission) -> None:
@@ -101,12 +107,11 @@ class HandlerSpans:
 
     def decided(self, delivery: Delivery, decision: str, **more: Any) -> None:
         """Record a decision against running a delivery."""
-        origin = self._origins.of(delivery.envelope)
-        if origin.dropped:
-            return
-        attributes = {**self._about(delivery, _ADMIT), a.DECISION: decision, **more}
-        span = self._tracer.start_span(self._admit, origin.context, SpanKind.INTERNAL, attributes)
-        span.end()
+        with self.harmless:
+            origin = self._origins.of(delivery.envelope)
+            if not origin.dropped:
+                said = {**self._about(delivery, _ADMIT), a.DECISION: decision, **more}
+                self._tracer.start_span(self._admit, origin.context, SpanKind.INTERNAL, said).end()
 
     def remember(self, name: str, span: SpanContext) -> None:
         """Keep where an attempt was, for the next one to link."""
@@ -187,9 +192,12 @@ class StepSpan:
                 the middle of it.
             ending: what the server made of that.
         """
-        span, ending = self._span, ending or "abandoned"
-        if not span.is_recording():
-            return
+        with self._of.harmless:
+            if self._span.is_recording():
+                self._end(outcome, ending or "abandoned")
+
+    def _end(self, outcome: Outcome | None, ending: Ending) -> None:
+        span = self._span
         span.set_attribute(a.OUTCOME, ending)
         if ending == "completed" and isinstance(outcome, Done):
             if outcome.events:
