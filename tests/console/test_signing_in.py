@@ -137,6 +137,26 @@ async def test_a_token_that_is_taken_away_ends_its_sessions(
         assert [(await v.get("/audit")).status_code for v in visitors] == [200, 200]
 
 
+async def test_a_tokens_file_that_comes_back_lets_its_people_in(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Moved away and back unchanged, as a remounted volume does; and so after a wrong mode."""
+    token = new_token()
+    path, away = tmp_path / "tokens", tmp_path / "away"
+    path.write_text(Holder.of("ana", "operator", token).line)
+    async with House.open(settings, tokens=TokenFile(path)) as house:
+        ana = house.stranger()
+        assert (await ana.post("/login", {"token": token})).status_code == 303
+        path.rename(away)
+        assert (await ana.get("/audit")).status_code == 303
+        away.rename(path)
+        assert (await ana.get("/audit")).status_code == 200
+        path.chmod(0o646)
+        assert (await ana.get("/audit")).status_code == 303
+        path.chmod(0o600)
+        assert (await ana.get("/audit")).status_code == 200
+
+
 @pytest.mark.parametrize(
     "text",
     [

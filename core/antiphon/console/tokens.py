@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import stat
@@ -89,8 +90,10 @@ class TokenFile:
     """
 
     path: Path
-    _seen: tuple[int, int, int] | None = None
+    _seen: tuple[int, ...] | None = None
     _known: tuple[Holder, ...] = field(default=())
+    _problem: str = ""
+    """Why nobody is let in now, as the log was told."""
 
     def load(self) -> tuple[Holder, ...]:
         """Read the file now.
@@ -109,21 +112,28 @@ class TokenFile:
             raise ConfigurationError(
                 f"everybody may write to the tokens file {str(self.path)!r}: chmod o-w it"
             )
-        self._seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         self._known = tuple(parsed(text.splitlines(), str(self.path)))
+        self._seen, self._problem = _identity(status), ""
         return self._known
 
     def holders(self) -> tuple[Holder, ...]:
         """Everybody who has a token now."""
         try:
-            status = self.path.stat()
-            if (status.st_mtime_ns, status.st_size, status.st_ino) == self._seen:
+            if _identity(self.path.stat()) == self._seen:
                 return self._known
             return self.load()
         except (OSError, ConfigurationError) as error:
-            self._known = ()
-            get_logger().error("console.tokens_unreadable", error=str(error))
+            # Forgotten, not only emptied: the same file may come back as it was.
+            self._seen, self._known = None, ()
+            if str(error) != self._problem:
+                self._problem = str(error)
+                get_logger().error("console.tokens_unreadable", error=self._problem)
             return ()
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file, or who may write to it, does."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
 
 
 def parsed(lines: Iterable[str], where: str) -> Iterator[Holder]:
