@@ -117,6 +117,16 @@ def test_a_session_expires() -> None:
     assert sessions.find(cookie) is None
 
 
+def test_who_signs_in_often_ends_sessions_of_their_own() -> None:
+    """One token has twenty at most; nobody else is signed out for it."""
+    ana, cleo = Holder.of("ana", "operator", new_token()), Holder.of("cleo", "viewer", new_token())
+    sessions = Sessions(FixedTokens((ana, cleo)))
+    kept = sessions.open(ana)
+    opened = [sessions.open(cleo) for _ in range(1001)]
+    assert sessions.find(kept)
+    assert [bool(sessions.find(cookie)) for cookie in opened[-21:]] == [False] + [True] * 20
+
+
 async def test_a_token_that_is_taken_away_ends_its_sessions(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -20,8 +20,8 @@ from antiphon.console.tokens import Holder, Tokens
 
 LIFETIME = timedelta(hours=12)
 
-_MOST = 1000
-"""Sessions at a time; the oldest gives way to one more."""
+_MOST = 20
+"""Sessions of one token at a time; its oldest gives way to one more, and nobody else's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,8 +88,9 @@ class Sessions:
         now = self._clock()
         for old in [s for s in self._sessions.values() if s.expires <= now]:
             self.end(old)
-        while len(self._sessions) >= _MOST:
-            self.end(next(iter(self._sessions.values())))
+        theirs = [s for s in self._sessions.values() if s.digest == holder.digest]
+        for old in theirs[: max(len(theirs) - _MOST + 1, 0)]:
+            self.end(old)
         session = Session(
             id=secrets.token_urlsafe(16),
             csrf=secrets.token_urlsafe(32),
