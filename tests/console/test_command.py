@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from antiphon import ConfigurationError, Settings
 from antiphon.cli.console import serve
 from antiphon.console.serving import is_loopback
 from antiphon.console.tokens import TokenFile, digest
+from browsing import end, run_console, tokens_file
 from program import antiphon
 
 
@@ -47,6 +50,7 @@ async def test_a_name_must_be_one(settings: Settings, name: str) -> None:
         (["--tokens", "no-such-file"], "'no-such-file' cannot be read"),
         (["--host", "192.0.2.1", "--insecure", "--tokens", "TOKENS"], "cannot listen at 192.0.2.1"),
         (["--tokens", "EMPTY"], "lets nobody in"),
+        (["--trusted-proxy", "*"], "--trusted-proxy takes one IP address, not '*'"),
     ],
 )
 async def test_what_is_not_safe_or_cannot_be_is_refused(
@@ -62,6 +66,28 @@ async def test_what_is_not_safe_or_cannot_be_is_refused(
     assert refused.status == 2, refused
     assert complaint in refused.complaint
     assert "token of this run" not in refused.out
+
+
+async def test_only_a_trusted_proxy_says_who_asks(settings: Settings, tmp_path: Path) -> None:
+    """Anybody can send `X-Forwarded-For`; unless told whom to believe, nobody is believed."""
+    forwarded = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    path, made = tokens_file(tmp_path)
+    for given, address in (([], "127.0.0.1"), (["--trusted-proxy", "127.0.0.1"], "203.0.113.9")):
+        folder = tmp_path / address
+        folder.mkdir()
+        console = await asyncio.to_thread(
+            run_console, settings, folder, "--tokens", str(path), *given
+        )
+        try:
+            async with httpx.AsyncClient(base_url=console.base, headers=forwarded) as client:
+                await client.post("/login", data={"token": "x"})
+                signed_in = await client.post("/login", data={"token": made["ana"]})
+        finally:
+            await asyncio.to_thread(end, console.process)
+        assert signed_in.status_code == 303
+        assert ("secure" in signed_in.headers["set-cookie"].lower()) == bool(given)
+        assert address in console.log.read_text()
+        assert ("203.0.113.9" in console.log.read_text()) == bool(given)
 
 
 def test_what_is_this_machines_alone() -> None:

@@ -47,6 +47,12 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve other machines without TLS.")
     ] = False,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Believe X-Forwarded-For and -Proto from this address alone."
+        ),
+    ] = "",
     url: UrlOption = None,
     cell: CellOption = None,
 ) -> None:
@@ -75,6 +81,7 @@ def serve(
         key=tls_key,
         insecure=insecure,
         logs=tuple(logs or ()),
+        trusted_proxy=trusted_proxy,
     )
     run(settings, how, typer.echo)
 

@@ -38,6 +38,9 @@ class Serving:
     insecure: bool
     """Serve others than this machine without TLS."""
 
+    trusted_proxy: str = ""
+    """The address of the proxy whose `X-Forwarded-For` and `-Proto` are believed; none if empty."""
+
     logs: tuple[Path, ...]
 
 
@@ -68,6 +71,8 @@ def serve(settings: Settings, how: Serving, say: Callable[[str], None]) -> None:
             ssl_certfile=how.certificate,
             ssl_keyfile=how.key,
             timeout_graceful_shutdown=3,
+            proxy_headers=bool(how.trusted_proxy),
+            forwarded_allow_ips=how.trusted_proxy,
         )
         _load_certificate(config)
         say(f"The console of the cell {settings.cell} is at {base}")
@@ -88,7 +93,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _refuse_unsafe(how: Serving) -> None:
+    if how.trusted_proxy and not _is_address(how.trusted_proxy):
+        raise ConfigurationError(
+            f"--trusted-proxy takes one IP address, not {how.trusted_proxy!r}: that of the proxy, "
+            "such as 127.0.0.1"
+        )
     if (how.certificate is None) != (how.key is None):
         raise ConfigurationError("--tls-cert and --tls-key go together: give both, or neither")
     if is_loopback(how.host):

@@ -13,7 +13,7 @@ _MOST_ADDRESSES = 1024
 class Throttle:
     """Counts failures by address within a window that slides.
 
-    A token cannot be guessed. This keeps those who try from filling the log and the processor.
+    A token cannot be guessed. This keeps those who try from filling the log.
     """
 
     def __init__(

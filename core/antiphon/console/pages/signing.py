@@ -42,17 +42,18 @@ async def logout(request: Request) -> Response:
 
 async def _sign_in(request: Request) -> Response:
     desk, address = desk_of(request), request.client.host if request.client else "?"
-    if wait_s := desk.throttle.wait_s(address):
-        words = f"Too many wrong tokens came from here: try again in {math.ceil(wait_s)} s."
-        response = _form(request, words=words, status=429)
-        response.headers["Retry-After"] = str(math.ceil(wait_s))
-        return response
     fields = await form_of(request)
     if not is_same_origin(request):
         return _form(request, words="This did not come from a page of this console.", status=403)
     token, code = fields.get("token", "").strip(), fields.get("code", "")
     holder = desk.invitations.pop(digest(code), None) if code else holder_of(token, desk.tokens)
     if holder is None:
+        # Only who is wrong waits: many people may come from one address, as from behind a proxy.
+        if wait_s := desk.throttle.wait_s(address):
+            words = f"Too many wrong tokens came from here: try again in {math.ceil(wait_s)} s."
+            response = _form(request, words=words, status=429)
+            response.headers["Retry-After"] = str(math.ceil(wait_s))
+            return response
         desk.throttle.failed(address)
         get_logger().warning("console.sign_in_refused", address=address)
         words = "This link has been used, or is none." if code else "This token is not known here."
