@@ -9,8 +9,9 @@ import pytest
 from antiphon import ConfigurationError, Settings
 from antiphon.console.sessions import Sessions
 from antiphon.console.tokens import FixedTokens, Holder, TokenFile, digest, new_token
-from antiphon.console.visit import COOKIE
 from consoles import ORIGIN, House, words
+
+COOKIE = "antiphon_session"  # with the port, where there is one
 
 PAGES = (
     "/", "/recoveries", "/recovery?id=x", "/recovery/ledger?id=x", "/recovery/logs?id=x",
@@ -95,6 +96,29 @@ async def test_signing_out_ends_the_session(house: House) -> None:
     thief = house.stranger()
     thief.client.cookies.set(COOKIE, cookie)
     assert (await thief.get("/recoveries")).status_code == 303
+
+
+async def test_signing_in_again_ends_the_session_before(house: House) -> None:
+    """A browser has one."""
+    ana = await house.visitor("ana")
+    cookie = ana.client.cookies[COOKIE]
+    await ana.post("/login", {"token": house.tokens["ben"]})
+    thief = house.stranger()
+    thief.client.cookies.set(COOKIE, cookie)
+    assert (await thief.get("/recoveries")).status_code == 303
+    assert (await ana.get("/recoveries")).status_code == 200
+
+
+async def test_consoles_at_two_ports_of_a_host_know_their_own(house: House) -> None:
+    """A browser sends cookies to every port: signing in at one signs nobody out of the other."""
+    ana = house.stranger()
+    for port in (8420, 8421):
+        base = f"http://console.test:{port}"
+        fields = {"token": house.tokens["ana"]}
+        assert (await ana.post(f"{base}/login", fields, {"Origin": base})).status_code == 303
+    for port in (8420, 8421):
+        assert (await ana.get(f"http://console.test:{port}/recoveries")).status_code == 200
+    assert {cookie.name for cookie in ana.client.cookies.jar} == {f"{COOKIE}_8420", f"{COOKIE}_8421"}
 
 
 async def test_a_changed_cookie_is_nobodys(house: House) -> None:

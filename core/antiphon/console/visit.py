@@ -24,7 +24,7 @@ from antiphon.console.sessions import SignedIn, Told
 from antiphon.errors import AntiphonError, ConfigurationError, TransientError
 from antiphon.telemetry.logging import get_logger
 
-COOKIE = "antiphon_session"
+_COOKIE = "antiphon_session"
 LIVE_HEADER = "x-antiphon-live"
 """Sent by the script of a page that looks for news."""
 
@@ -45,7 +45,7 @@ class Visit:
         """Answer with a page."""
         live = LIVE_HEADER in self.request.headers
         told = list(self.who.session.told)
-        if not live:
+        if not live and self.request.method == "GET":
             self.who.session.told.clear()
         known = {
             "visit": self,
@@ -90,9 +90,15 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
+def cookie_name(request: Request) -> str:
+    """What the cookie is called: browsers send those of one port of a host to all its ports."""
+    _, port = request.scope.get("server") or ("", None)
+    return f"{_COOKIE}_{port}" if port else _COOKIE
+
+
 def signed_in(request: Request) -> SignedIn | None:
     """Who sent a request; None when nobody who is signed in."""
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = request.cookies.get(cookie_name(request), "")
     return desk_of(request).sessions.find(cookie) if cookie else None
 
 

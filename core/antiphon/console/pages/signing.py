@@ -11,7 +11,7 @@ from starlette.routing import Route
 from antiphon.console.forms import form_of, is_same_origin, local_path
 from antiphon.console.rendering import render
 from antiphon.console.tokens import Holder, digest, holder_of
-from antiphon.console.visit import COOKIE, desk_of, signed_in
+from antiphon.console.visit import cookie_name, desk_of, signed_in
 from antiphon.telemetry.logging import get_logger
 
 _HOME = "/recoveries"
@@ -36,7 +36,7 @@ async def logout(request: Request) -> Response:
     if who is not None and is_same_origin(request) and who.sent_by_us(fields.get("csrf", "")):
         desk_of(request).sessions.end(who.session)
         get_logger().info("console.signed_out", by=who.holder.name)
-        response.delete_cookie(COOKIE)
+        response.delete_cookie(cookie_name(request))
     return response
 
 
@@ -58,10 +58,12 @@ async def _sign_in(request: Request) -> Response:
         get_logger().warning("console.sign_in_refused", address=address)
         words = "This link has been used, or is none." if code else "This token is not known here."
         return _form(request, words=words, status=401)
+    if (before := signed_in(request)) is not None:
+        desk.sessions.end(before.session)
     get_logger().info("console.signed_in", by=holder.name, role=holder.role, address=address)
     response = RedirectResponse(local_path(fields.get("next", ""), _HOME), 303)
     response.set_cookie(
-        COOKIE,
+        cookie_name(request),
         desk.sessions.open(holder),
         httponly=True,
         samesite="strict",
