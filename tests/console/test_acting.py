@@ -92,6 +92,7 @@ async def test_a_forged_form_does_nothing(house: House, errand: Errand, path: st
         ({"csrf": ""}, ORIGIN),
         ({"csrf": "guessed"}, ORIGIN),
         ({"csrf": await ben.csrf()}, ORIGIN),
+        (own, {"Origin": "http://["}),
         (own, {"Origin": "https://evil.example"}),
         (own, {"Origin": "null"}),
         (own, {"Sec-Fetch-Site": "cross-site"}),
@@ -109,7 +110,20 @@ async def test_a_form_is_a_form(house: House) -> None:
     assert sent.status_code == 415
     long = await ana.post("/pauses/pause", {"csrf": await ana.csrf(), "reason": "x" * 70_000})
     assert long.status_code == 413
+    long = await ana.post("/pauses/pause", {"csrf": await ana.csrf(), "reason": "x" * 5000})
+    assert long.status_code == 413
     assert (await ana.get("/pauses/pause")).status_code == 405
+
+
+async def test_what_came_of_it_waits_to_be_read(house: House) -> None:
+    """Only a page that is shown tells it; of very many, the newest."""
+    ana = await house.visitor("ana")
+    csrf = await ana.csrf()
+    for number in range(30):
+        await ana.post("/pauses/resume", {"csrf": csrf, "scope": f"service:shop-{number}"})
+    await ana.client.head("/recoveries")
+    told = (await ana.words("/recoveries")).count("is not paused")
+    assert told == 10
 
 
 async def test_a_step_is_approved(

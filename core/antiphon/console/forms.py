@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 _LARGEST_BYTES = 64 * 1024
 _MOST_FIELDS = 100
+_LONGEST_FIELD = 4096
 _TYPE = "application/x-www-form-urlencoded"
 
 
@@ -31,6 +32,8 @@ async def form_of(request: Request) -> Mapping[str, str]:
         fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
         raise HTTPException(400, "The form cannot be read.") from error
+    if any(len(value) > _LONGEST_FIELD for _, value in fields):
+        raise HTTPException(413, f"A field is longer than {_LONGEST_FIELD} characters.")
     return dict(fields)
 
 
@@ -43,7 +46,10 @@ def is_same_origin(request: Request) -> bool:
     if site is not None and site not in {"same-origin", "none"}:
         return False
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    except ValueError:
+        return False
 
 
 def local_path(given: str, otherwise: str) -> str:

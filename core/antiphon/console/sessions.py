@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,7 @@ from antiphon.console.tokens import Holder, Tokens
 
 LIFETIME = timedelta(hours=12)
 
+_MOST_TOLD = 10
 _MOST = 20
 """Sessions of one token at a time; its oldest gives way to one more, and nobody else's."""
 
@@ -46,7 +48,7 @@ class Session:
     expires: float
     """When it ends, on the monotonic clock, seconds."""
 
-    told: list[Told] = field(default_factory=list)
+    told: deque[Told] = field(default_factory=lambda: deque(maxlen=_MOST_TOLD))
     """What is to be told on the next page."""
 
 
