@@ -142,13 +142,35 @@ async def test_the_next_page_keeps_the_filters(errand: Errand, cleo: Visitor) ->
         ("since=5", "since: '5' is not a duration"),
         ("until=x", "until: 'x' is not a duration"),
         ("after=nowhere", "'nowhere' is no place"),
+        ("after=open:nan:x", "'open:nan:x' is no place"),
+        ("after=closed:1e400:x", "'closed:1e400:x' is no place"),
+        ("since=900000000d", "since: '900000000d' is longer than a hundred years"),
+        ("until=900000000d", "until: '900000000d' is longer than a hundred years"),
     ],
 )
 async def test_a_filter_that_makes_no_sense_is_named(
     cleo: Visitor, query: str, complaint: str
 ) -> None:
     """The page says what is wrong with it."""
-    assert complaint in await cleo.words(f"/recoveries?{query}")
+    page = await cleo.get(f"/recoveries?{query}")
+    assert page.status_code == 400
+    assert complaint in words(page.text)
+
+
+@pytest.mark.parametrize("place", ["x", "0-0", "1", f"{2**64}-1", "9" * 5000 + "-1"])
+@pytest.mark.parametrize("path", ["/letters?before=", "/audit?before="])
+async def test_a_place_that_is_none_is_named(cleo: Visitor, path: str, place: str) -> None:
+    """Redis is not asked what it would refuse."""
+    page = await cleo.get(path + place)
+    assert page.status_code == 400
+    assert f"'{place[:100]}' is no place in this list" in words(page.text)
+
+
+async def test_a_length_beyond_all_time_is_all_of_it(settings: Settings, errand: Errand) -> None:
+    """Nothing is older than the epoch."""
+    await closed_ones(errand, 1)
+    assert len((await browse(errand, Wanted(since=timedelta.max))).found) == 1
+    assert len((await browse(errand, Wanted(until=timedelta.max))).found) == 0
 
 
 async def test_recoveries_are_found_by_service(
@@ -227,6 +249,17 @@ async def test_browsers_are_told_what_not_to_do(house: House, cleo: Visitor) -> 
     assert (await stranger.get("/static/%2e%2e/app.py")).status_code == 404
 
 
+async def test_an_answer_that_fails_is_guarded_too(
+    cleo: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page that says so forbids what all others do."""
+    monkeypatch.setattr("antiphon.console.pages.audit.latest", None)
+    failed = await cleo.get("/audit")
+    assert failed.status_code == 500
+    assert failed.headers["cache-control"] == "no-store"
+    _holds_headers(failed)
+
+
 def _holds_headers(response: httpx.Response) -> None:
     policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'self'; ")
@@ -262,7 +295,8 @@ async def test_pages_can_be_read_aloud(house: House, path: str) -> None:
 
 async def test_a_page_that_is_not_there(cleo: Visitor) -> None:
     """It says so, in the look of the others."""
-    for path in ("/nowhere", "/recovery?id=x", "/recovery", "/letter?id=1-1", "/letter?id=x"):
+    huge = f"/letter?id={2**64}-1"
+    for path in ("/nowhere", "/recovery?id=x", "/recovery", "/letter?id=1-1", "/letter?id=x", huge):
         response = await cleo.get(path)
         assert response.status_code == 404
         assert words(response.text).startswith("Not found There is no ") or "No recovery" in (

@@ -6,6 +6,7 @@ their summaries, and for the open ones what they wait for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
 from antiphon.broker.wire import Command
 from antiphon.errors import AntiphonError
-from antiphon.instants import instant
+from antiphon.instants import EPOCH, instant
 from antiphon.records import Status
 from antiphon.summary import Summary
 
@@ -29,6 +30,7 @@ _MOST_LOOKED_THROUGH = 5000
 _ROWS_FOR_SERVICES = 500
 """Rows of a ledger that are searched for the services that took part."""
 
+_SCORE = re.compile(r"-?[0-9]{1,16}")
 _OPEN, _CLOSED, _SUBJECT = "open", "closed", "subject"
 
 
@@ -92,12 +94,9 @@ class _Place:
     def parse(cls, text: str) -> _Place | None:
         index, _, rest = text.partition(":")
         score, _, name = rest.partition(":")
-        try:
-            if index in (_OPEN, _CLOSED, _SUBJECT):
-                return cls(index, float(score), name)
-        except ValueError:
-            pass
-        return None
+        if index not in (_OPEN, _CLOSED, _SUBJECT) or not _SCORE.fullmatch(score):
+            return None
+        return cls(index, float(score), name)
 
     def __str__(self) -> str:
         return f"{self.index}:{self.score:.0f}:{self.name}"
@@ -197,9 +196,9 @@ async def _names(
     }[index]
     highest, lowest = "+inf", "-inf"
     if index == _CLOSED and wanted.since is not None:
-        lowest = str(_ms(now - wanted.since))
+        lowest = str(_ms(_ago(now, wanted.since)))
     if index != _CLOSED and wanted.until is not None:
-        highest = str(_ms(now - wanted.until))
+        highest = str(_ms(_ago(now, wanted.until)))
     if began is not None:
         highest = f"{began.score:.0f}"
     offset = 0
@@ -221,6 +220,11 @@ def _order(at: _Place) -> tuple[float, bytes]:
     return at.score, at.name.encode()
 
 
+def _ago(now: datetime, length: timedelta) -> datetime:
+    """Reckon an instant in the past; before the epoch there is nothing."""
+    return now - min(length, now - EPOCH)
+
+
 def _ms(moment: datetime) -> int:
     return max(int(moment.timestamp() * 1000), 0)
 
@@ -228,9 +232,11 @@ def _ms(moment: datetime) -> int:
 def _matches(summary: Summary, wanted: Wanted, now: datetime) -> bool:
     if wanted.status is not None and wanted.status != (summary.verdict or summary.status):
         return False
-    if wanted.since is not None and summary.closed and summary.closed < now - wanted.since:
+    if wanted.since is not None and summary.closed and summary.closed < _ago(now, wanted.since):
         return False
-    return not (wanted.until is not None and summary.opened and summary.opened > now - wanted.until)
+    if wanted.until is None or not summary.opened:
+        return True
+    return summary.opened <= _ago(now, wanted.until)
 
 
 async def _served(errand: Errand, among: Sequence[Summary], service: str) -> list[Summary]:

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from antiphon.broker.errands import Errands
 from antiphon.console.desk import Desk
-from antiphon.console.headers import SecurityHeaders
+from antiphon.console.headers import SECURITY_HEADERS, SecurityHeaders
 from antiphon.console.pages import (
     approvals,
     audit,
@@ -128,7 +128,9 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     """Say that it is our fault; Starlette raises the error again, so the server logs the rest."""
     get_logger().error("console.failed", path=request.url.path, error=describe(error))
-    return _plain(request, 500, "The console failed; its log says more.", {})
+    # This answer does not pass through what adds the headers to all others.
+    headers = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
+    return _plain(request, 500, "The console failed; its log says more.", headers)
 
 
 def _plain(

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from antiphon.broker.errand import Errand
 from antiphon.broker.overview import Overview, overview
 from antiphon.console.desk import Desk
+from antiphon.console.entries import is_entry_id
 from antiphon.console.forms import form_of, is_same_origin, local_path
 from antiphon.console.rendering import render
 from antiphon.console.sessions import SignedIn, Told
@@ -41,7 +42,7 @@ class Visit:
     errand: Errand
     overview: Overview
 
-    def page(self, template: str, **context: Any) -> Response:
+    def page(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """Answer with a page."""
         live = LIVE_HEADER in self.request.headers
         told = list(self.who.session.told)
@@ -54,11 +55,22 @@ class Visit:
             "here": local_path(str(self.request.url.replace(scheme="", netloc="")), "/"),
             "cell": self.desk.settings.cell,
         }
-        return HTMLResponse(render(template, known | context))
+        return HTMLResponse(render(template, known | context), status)
 
     def asked(self, name: str) -> str:
         """A value in the address, without blanks around it; empty when it is not there."""
         return self.request.query_params.get(name, "").strip()
+
+    def place(self, name: str) -> str:
+        """The id of an entry in the address, from which a list goes on; empty when not there.
+
+        Raises:
+            HTTPException: it is none.
+        """
+        given = self.asked(name)
+        if given and (given == "0-0" or not is_entry_id(given)):
+            raise HTTPException(400, f"{given[:100]!r} is no place in this list: begin it anew.")
+        return given
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -12,13 +11,11 @@ from antiphon.broker.auditing import latest
 from antiphon.console.visit import Visit, reading
 
 _PAGE = 100
-_ID = re.compile(r"[0-9]+-[0-9]+")
 
 
 async def listed(visit: Visit) -> Response:
     """Show what people did, the newest first."""
-    before = visit.asked("before")
-    before = before if _ID.fullmatch(before) else ""
+    before = visit.place("before")
     found = await latest(visit.errand, before=before, limit=_PAGE + 1)
     more = len(found) > _PAGE
     following = urlencode({"before": found[_PAGE - 1].id}) if more else ""

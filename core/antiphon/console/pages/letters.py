@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -10,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from antiphon.broker.deadletters import DeadLetters
+from antiphon.console.entries import is_entry_id
 from antiphon.console.visit import Deed, Visit, acting, reading
 from antiphon.deadletter import Choice, DeadLetter
 from antiphon.errors import AntiphonError
 
 _PAGE = 50
-_ID = re.compile(r"[0-9]+-[0-9]+")
 
 
 async def listed(visit: Visit) -> Response:
@@ -26,8 +25,7 @@ async def listed(visit: Visit) -> Response:
         subject=given["subject"] or None,
         correlation_id=given["recovery"] or None,
     )
-    before = visit.asked("before")
-    before = before if _ID.fullmatch(before) else ""
+    before = visit.place("before")
     found: list[DeadLetter] = []
     more = False
     async for letter in DeadLetters(visit.errand).newest_first(choice, before):
@@ -50,7 +48,7 @@ async def shown(visit: Visit) -> Response:
     """Show one dead letter as it was."""
     letter_id = visit.asked("id")
     letters = DeadLetters(visit.errand)
-    letter = await letters.find(letter_id) if _ID.fullmatch(letter_id) else None
+    letter = await letters.find(letter_id) if is_entry_id(letter_id) else None
     if letter is None:
         raise HTTPException(
             404, f"There is no dead letter {letter_id!r}: it was delivered again or thrown away."
@@ -78,7 +76,7 @@ async def drop(deed: Deed) -> str:
 
 async def _found(letters: DeadLetters, deed: Deed) -> DeadLetter:
     letter_id = deed.needed("letter", "which dead letter it is")
-    letter = await letters.find(letter_id) if _ID.fullmatch(letter_id) else None
+    letter = await letters.find(letter_id) if is_entry_id(letter_id) else None
     if letter is None:
         raise AntiphonError(
             f"there is no dead letter {letter_id!r}: it was delivered again or thrown away"

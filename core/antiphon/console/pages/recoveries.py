@@ -19,6 +19,7 @@ from antiphon.records import Status
 from antiphon.trace.pending import brief
 
 _SIZES = (50, 200, 1000)
+_LONGEST = timedelta(days=36525)
 _FILTERS = ("status", "subject", "service", "since", "until")
 
 
@@ -47,6 +48,7 @@ async def listed(visit: Visit) -> Response:
         filters["limit"] = str(size)
     return visit.page(
         "recoveries.html",
+        status=400 if problems else 200,
         found=page.found if page else (),
         given=given,
         problems=problems,
@@ -94,10 +96,14 @@ def _status(given: str, problems: list[str]) -> Status | None:
 
 def _length(name: str, given: str, problems: list[str]) -> timedelta | None:
     try:
-        return duration(given) if given else None
+        length = duration(given) if given else None
     except ValueError as error:
         problems.append(f"{name}: {error}.")
         return None
+    if length is not None and length > _LONGEST:
+        problems.append(f"{name}: {given!r} is longer than a hundred years.")
+        return None
+    return length
 
 
 ROUTES = [Route("/recoveries", reading(listed))]

@@ -39,6 +39,7 @@
       headers: { "X-Antiphon-Live": "1" }, credentials: "same-origin", cache: "no-store", redirect: "error",
     });
     if (answer.status === 401 || answer.status === 404) { location.reload(); return; }
+    if (answer.status === 400) return; // the address makes no sense, and will not later
     if (!answer.ok) throw new Error(String(answer.status));
     if (waits) { location.reload(); return; }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
