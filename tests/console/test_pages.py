@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -320,8 +322,52 @@ async def test_the_story_of_one(
     assert page.count("<svg") == 2
     for kind in ("opened", "published", "started", "died", "closed"):
         assert f'<th scope="row">{kind}</th>' in page
-    assert "Rows 1 to " in await cleo.words(f"/recovery/ledger?id={receipt.correlation_id}")
+    assert "rows, by Redis's clock" in await cleo.words(
+        f"/recovery/ledger?id={receipt.correlation_id}"
+    )
     assert "no log files" in await cleo.words(f"/recovery/logs?id={receipt.correlation_id}")
+
+
+async def test_a_long_ledger_is_paged(settings: Settings, errand: Errand, cleo: Visitor) -> None:
+    """By the ids of rows, forth and back; an id that is none is refused."""
+    [name] = await published(settings, "orders-db")
+    client: Any = errand.client
+    for _ in range(500):
+        await client.xadd(errand.keys.ledger(name), {"kind": "progress"})
+    whole = await client.xlen(errand.keys.ledger(name))
+    first = path = f"/recovery/ledger?id={name}"
+    seen: list[int] = []
+    while path:
+        page = await cleo.page(path)
+        count = page.count('<th scope="row">')
+        assert f"{count} of {whole} rows" in words(page)
+        seen.append(count)
+        came_from, path = path, _Links.named(page, "page-next")
+    assert (seen, sum(seen)) == ([200, 200, whole - 400], whole)
+    back = _Links.named(await cleo.page(came_from), "page-previous")
+    assert _Links.named(await cleo.page(back), "page-previous").startswith(first)
+    assert (await cleo.get(f"{first}&from={'1' * 5000}")).status_code == 400
+
+
+async def test_one_page_looks_for_so_long(
+    errand: Errand, cleo: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter that matches little says how far it has looked, and where to look on."""
+    monkeypatch.setattr("antiphon.broker.deadletters._LOOKS_FOR_S", 0.0)
+    monkeypatch.setattr("antiphon.broker.browsing._LOOKS_FOR_S", 0.0)
+    client: Any = errand.client
+    for number in range(250):
+        await client.xadd(errand.keys.dead, {"deadgroup": "a.b" if number else "c.d"})
+    await closed_ones(errand, 50)
+    for first, there in (("/letters?group=c.d", True), ("/recoveries?service=none", False)):
+        turns, following = 0, first
+        while following:
+            page = await cleo.page(following)
+            following = _Links.named(page, "page-next")
+            assert ("among those looked through so far" in words(page)) == bool(following)
+            turns += 1
+        assert turns in {3, 4}
+        assert ("ago" in words(page)) == there
 
 
 async def test_log_lines_are_shown_when_given(settings: Settings, tmp_path: Path) -> None:
@@ -400,6 +446,12 @@ class _Links(HTMLParser):
         found = cls()
         found.feed(page)
         return found
+
+    @classmethod
+    def named(cls, page: str, name: str) -> str:
+        """Where the link of an id leads; empty when there is none."""
+        found = re.search(rf'id="{name}" href="([^"]*)"', page)
+        return unescape(found[1]) if found else ""
 
     @classmethod
     def of(cls, page: str) -> list[str]:

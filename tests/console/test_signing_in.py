@@ -54,7 +54,7 @@ async def test_nobody_is_led_elsewhere(house: House, next_: str) -> None:
 
 
 async def test_a_wrong_token_gets_nothing(house: House) -> None:
-    """It is refused, and told nothing of others; soon who is wrong has to wait, who is right never."""
+    """It is refused and told nothing; soon who is wrong has to wait, and who is right never."""
     stranger = house.stranger()
     for token in ("", "ana", "antiphon_", house.tokens["ana"][:-1], digest(house.tokens["ana"])):
         response = await stranger.post("/login", {"token": token})
@@ -118,7 +118,8 @@ async def test_consoles_at_two_ports_of_a_host_know_their_own(house: House) -> N
         assert (await ana.post(f"{base}/login", fields, {"Origin": base})).status_code == 303
     for port in (8420, 8421):
         assert (await ana.get(f"http://console.test:{port}/recoveries")).status_code == 200
-    assert {cookie.name for cookie in ana.client.cookies.jar} == {f"{COOKIE}_8420", f"{COOKIE}_8421"}
+    names = {cookie.name for cookie in ana.client.cookies.jar}
+    assert names == {f"{COOKIE}_8420", f"{COOKIE}_8421"}
 
 
 async def test_a_changed_cookie_is_nobodys(house: House) -> None:

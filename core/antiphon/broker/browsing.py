@@ -1,12 +1,13 @@
 """Recoveries page by page, for people who look for one. Nothing is written.
 
 A page is three round trips for every two hundred recoveries that are looked through: their names,
-their summaries, and for the open ones what they wait for.
+their summaries, and for the open ones what they wait for. A filter by service reads ledgers, too.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,12 @@ _MOST_LOOKED_THROUGH = 5000
 
 _ROWS_FOR_SERVICES = 500
 """Rows of a ledger that are searched for the services that took part."""
+
+_CHUNK_WITH_LEDGERS = 20
+"""Recoveries read in one round trip when their ledgers are."""
+
+_LOOKS_FOR_S = 2.0
+"""How long one page looks; the next goes on from there."""
 
 _SCORE = re.compile(r"-?[0-9]{1,16}")
 _OPEN, _CLOSED, _SUBJECT = "open", "closed", "subject"
@@ -124,13 +131,18 @@ async def browse(errand: Errand, wanted: Wanted, *, limit: int = 50, after: str 
         now = instant(read_ms((seconds, micros)))
         found: list[Summary] = []
         last, looked, more = place, 0, False
-        async for at, summary in _candidates(errand, wanted, now, place, limit):
-            if len(found) == limit or looked == _MOST_LOOKED_THROUGH:
-                more = True
+        until = time.monotonic() + _LOOKS_FOR_S
+        async for chunk in _candidates(errand, wanted, now, place, limit):
+            for at, summary in chunk:
+                if more := len(found) == limit:
+                    break
+                looked, last = looked + 1, at
+                if summary is not None:
+                    found.append(summary)
+            enough = looked >= _MOST_LOOKED_THROUGH or time.monotonic() > until
+            more = more or (enough and looked > 0)
+            if more:
                 break
-            looked, last = looked + 1, at
-            if summary is not None:
-                found.append(summary)
         waits = await _waits(errand, [s.correlation_id for s in found if s.status == "open"])
     return Page(
         taken=now,
@@ -141,10 +153,12 @@ async def browse(errand: Errand, wanted: Wanted, *, limit: int = 50, after: str 
 
 async def _candidates(
     errand: Errand, wanted: Wanted, now: datetime, place: _Place | None, limit: int
-) -> AsyncIterator[tuple[_Place, Summary | None]]:
-    """Go through the indexes; a recovery that is not wanted comes as None."""
+) -> AsyncIterator[list[tuple[_Place, Summary | None]]]:
+    """Go through the indexes in chunks; a recovery that is not wanted comes as None."""
     narrow = wanted not in (Wanted(), Wanted(status="open"))
     size = _CHUNK if narrow else min(_CHUNK, limit + 1)
+    if wanted.service is not None:
+        size = _CHUNK_WITH_LEDGERS
     indexes = _indexes(wanted)
     if place is not None:
         indexes = indexes[indexes.index(place.index) :] if place.index in indexes else []
@@ -162,8 +176,7 @@ async def _candidates(
             if wanted.service is not None:
                 kept = await _served(errand, kept, wanted.service)
             by_name = {summary.correlation_id: summary for summary in kept}
-            for at in chunk:
-                yield at, by_name.get(at.name)
+            yield [(at, by_name.get(at.name)) for at in chunk]
 
 
 def _indexes(wanted: Wanted) -> list[str]:

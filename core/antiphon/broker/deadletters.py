@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +19,18 @@ from antiphon.ledger import Kind
 
 _PAGE = 100
 """Letters read in one round trip; each may hold a whole payload."""
+
+
+_LOOKS_FOR_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LetterPage:
+    """Some of the dead letters that were asked for."""
+
+    found: tuple[DeadLetter, ...]
+    before: str
+    """Where the next page begins; empty when there is none."""
 
 
 class NotReplayable(AntiphonError):
@@ -48,6 +61,28 @@ class DeadLetters:
                 if letter in choice:
                     yield letter
             start = f"({page[-1].id}"
+
+    async def page(self, choice: Choice, before: str = "", limit: int = 50) -> LetterPage:
+        """Some of them, from the one that died last or from the one before a given id.
+
+        It looks for a second at most, and then says from where to look on.
+        """
+        began, start = time.monotonic(), f"({before}" if before else "+"
+        found: list[DeadLetter] = []
+        while some := await self._backward(start):
+            for at, letter in enumerate(some):
+                if letter not in choice:
+                    continue
+                if len(found) == limit:
+                    last = some[at - 1].id if at else start[1:]
+                    return LetterPage(tuple(found), last)
+                found.append(letter)
+            start = f"({some[-1].id}"
+            if len(some) < _PAGE:
+                break
+            if time.monotonic() - began > _LOOKS_FOR_S:
+                return LetterPage(tuple(found), some[-1].id)
+        return LetterPage(tuple(found), "")
 
     async def oldest_first(self, choice: Choice) -> AsyncIterator[DeadLetter]:
         """Look through them from the one that died first, leaving out any that die meanwhile.

@@ -96,13 +96,27 @@ async def list_recoveries(
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPage:
+    """Some rows of a ledger."""
+
+    entries: tuple[Entry, ...]
+    rows: int
+    """How many there are in all."""
+
+    previous: str
+    """The id of the row with which the page before begins; empty when there is none."""
+
+    following: str
+
+
 @dataclass(frozen=True, slots=True)
 class RedisReading:
     """The records of one cell, behind an open client that does not decode.
 
     Raises:
-        StreamUnavailable: From both methods, when the server cannot be reached or cannot answer.
-        ConfigurationError: From both, when it refuses our name, password or permissions.
+        StreamUnavailable: From every method, when the server cannot be reached or cannot answer.
+        ConfigurationError: From every one, when it refuses our name, password or permissions.
     """
 
     client: Redis
@@ -112,6 +126,28 @@ class RedisReading:
         """Read one record as of one instant."""
         with telling(f"reading the recovery {correlation_id}"):
             return await read_record(self.client, self.keys, correlation_id)
+
+    async def summary(self, correlation_id: str) -> Summary | None:
+        """Read the summary of one record."""
+        with telling(f"reading the recovery {correlation_id}"):
+            return await read_recovery(self.client, self.keys, correlation_id)
+
+    async def ledger_page(self, correlation_id: str, *, start: str, limit: int) -> LedgerPage:
+        """Read some rows of a ledger, from the row of an id on; from the first if it is empty."""
+        key = self.keys.ledger(correlation_id)
+        with telling(f"reading the recovery {correlation_id}"):
+            async with self.client.pipeline(transaction=True) as pipe:
+                pipe.xrange(key, start or "-", "+", limit + 1)
+                pipe.xrevrange(key, f"({start}" if start else "-", "-", limit)
+                pipe.xlen(key)
+                rows, before, length = await pipe.execute()
+        names = [entry_id.decode() for entry_id, _ in rows]
+        return LedgerPage(
+            entries=_ledger(rows[:limit]),
+            rows=length,
+            previous=before[-1][0].decode() if before and start else "",
+            following=names[limit] if len(names) > limit else "",
+        )
 
     async def recoveries(
         self, *, status: Status | None, subject: str | None, since: timedelta | None, limit: int

@@ -26,21 +26,15 @@ async def listed(visit: Visit) -> Response:
         correlation_id=given["recovery"] or None,
     )
     before = visit.place("before")
-    found: list[DeadLetter] = []
-    more = False
-    async for letter in DeadLetters(visit.errand).newest_first(choice, before):
-        if len(found) == _PAGE:
-            more = True
-            break
-        found.append(letter)
+    page = await DeadLetters(visit.errand).page(choice, before, _PAGE)
     filters = {name: value for name, value in given.items() if value}
-    following = urlencode({**filters, "before": found[-1].id}) if more else ""
+    following = urlencode({**filters, "before": page.before}) if page.before else ""
     return visit.page(
         "letters.html",
-        letters=found,
+        letters=page.found,
         given=given,
         first=f"/letters?{urlencode(filters)}" if before else "",
-        following=f"/letters?{following}" if more else "",
+        following=f"/letters?{following}" if following else "",
     )
 
 

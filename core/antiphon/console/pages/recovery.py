@@ -22,6 +22,7 @@ from antiphon.deadletter import DeadLetter
 from antiphon.guards.scope import Scope
 from antiphon.ledger import Entry, Kind
 from antiphon.records import Record
+from antiphon.summary import Summary
 from antiphon.trace import Approval, Outstanding, StepOutcome, Trace
 from antiphon.trace.axis import Axis
 from antiphon.trace.explain import Explanation, explain
@@ -120,37 +121,36 @@ async def shown(visit: Visit) -> Response:
 
 
 async def ledger(visit: Visit) -> Response:
-    """Show the whole ledger of a recovery, a page of it."""
-    record = await _record(visit)
-    given = visit.asked("from")
-    start = int(given) if given.isascii() and given.isdigit() else 0
-    start = min(start, max(len(record.ledger) - 1, 0)) // _LEDGER_ROWS * _LEDGER_ROWS
+    """Show a page of the ledger of a recovery, from the row on that the address says."""
+    summary = await _summary(visit)
+    reader = RedisReading(visit.errand.client, visit.errand.keys)
+    found = await reader.ledger_page(
+        summary.correlation_id, start=visit.place("from"), limit=_LEDGER_ROWS
+    )
 
-    def at(number: int) -> str:
-        query = {"id": record.summary.correlation_id, "from": str(number)}
-        return f"/recovery/ledger?{urlencode(query)}"
+    def at(entry_id: str) -> str:
+        query = {"id": summary.correlation_id, "from": entry_id}
+        return f"/recovery/ledger?{urlencode(query)}" if entry_id else ""
 
-    end = start + _LEDGER_ROWS
     return visit.page(
         "ledger.html",
-        summary=record.summary,
+        summary=summary,
         address=address,
-        ledger=record.ledger[start:end],
-        start=start,
-        rows=len(record.ledger),
-        previous=at(start - _LEDGER_ROWS) if start else "",
-        following=at(end) if end < len(record.ledger) else "",
+        ledger=found.entries,
+        rows=found.rows,
+        previous=at(found.previous),
+        following=at(found.following),
     )
 
 
 async def logs(visit: Visit) -> Response:
     """Show what the log files that the console was given say of a recovery."""
-    record = await _record(visit)
-    correlation_id = record.summary.correlation_id
+    summary = await _summary(visit)
+    correlation_id = summary.correlation_id
     found = await asyncio.to_thread(lines_about, correlation_id, visit.desk.logs)
     return visit.page(
         "logs.html",
-        summary=record.summary,
+        summary=summary,
         address=address,
         files=[str(path) for path in visit.desk.logs],
         found=found,
@@ -173,12 +173,25 @@ async def _record(visit: Visit) -> Record:
     reader = RedisReading(visit.errand.client, visit.errand.keys)
     record = await reader.record(correlation_id) if correlation_id else None
     if record is None:
-        raise HTTPException(
-            404,
-            f"No recovery {correlation_id!r} is recorded in the cell "
-            f"{visit.errand.keys.cell!r}, or no longer.",
-        )
+        raise _unknown(visit, correlation_id)
     return record
+
+
+async def _summary(visit: Visit) -> Summary:
+    correlation_id = visit.asked("id")
+    reader = RedisReading(visit.errand.client, visit.errand.keys)
+    summary = await reader.summary(correlation_id) if correlation_id else None
+    if summary is None:
+        raise _unknown(visit, correlation_id)
+    return summary
+
+
+def _unknown(visit: Visit, correlation_id: str) -> HTTPException:
+    return HTTPException(
+        404,
+        f"No recovery {correlation_id!r} is recorded in the cell {visit.errand.keys.cell!r}, "
+        "or no longer.",
+    )
 
 
 def _trace(record: Record) -> Trace:
