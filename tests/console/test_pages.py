@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -368,6 +369,35 @@ async def test_one_page_looks_for_so_long(
             turns += 1
         assert turns in {3, 4}
         assert ("ago" in words(page)) == there
+
+
+async def test_pages_say_how_much_they_leave_out(errand: Errand, cleo: Visitor) -> None:
+    """Of very many guards, pauses and held deliveries some are shown, the widest among them."""
+    keys, client = errand.keys, cast("Any", errand.client)
+    seconds, _ = await client.time()
+    now = int(seconds) * 1000
+    async with client.pipeline(transaction=False) as pipe:
+        for number in range(12_000):
+            name = f"restore:subject-{number}"
+            pipe.zadd(keys.guards, {f"budget|{name}|5|600000": now + 600_000 + number})
+            pipe.zadd(keys.guard("budget", name), {"x": now})
+            pipe.expire(keys.guard("budget", name), 600)
+            pipe.hset(keys.pauses, f"subject:{number}", orjson.dumps({"by": "ana"}))
+            pipe.hset(keys.held, f"service.failed|{now}-{number}|shop.restart", f"pause|*|{now}")
+        pipe.hset(keys.pauses, "*", orjson.dumps({"by": "ana"}))
+        pipe.zadd(keys.guards, {"breaker|payments|3|600000": now + 650_000})
+        pipe.hset(keys.guard("breaker", "payments"), mapping={"state": "open", "failures": 3})
+        pipe.expire(keys.guard("breaker", "payments"), 600)
+        await pipe.execute()
+    began = time.monotonic()
+    guards, pauses = await cleo.words("/guards"), await cleo.words("/pauses")
+    assert await cleo.words("/escalations")
+    assert time.monotonic() - began < 3
+    assert "payments breaker open" in guards
+    assert "And 11801 more; antiphon guards lists all." in guards
+    assert "everything is paused By ana Held " in pauses
+    assert " or more deliveries" in pauses
+    assert "And 11901 more; antiphon guards lists all." in pauses
 
 
 async def test_log_lines_are_shown_when_given(settings: Settings, tmp_path: Path) -> None:

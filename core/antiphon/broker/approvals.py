@@ -86,18 +86,18 @@ class Approvals:
 
     errand: Errand
 
-    async def waiting(self) -> tuple[Ask, ...]:
-        """Everything that waits for an answer, the longest waiting first."""
+    async def waiting(self, limit: int | None = None) -> tuple[Ask, ...]:
+        """What waits for an answer, the longest waiting first; of so many requests at most."""
         keys = self.errand.keys
         with telling("reading the requests for approval"):
-            raw, held = await self.errand.ask(
-                [("ZRANGE", keys.approvals, 0, -1), ("HKEYS", keys.held)]
-            )
+            last = -1 if limit is None else limit - 1
+            (raw,) = await self.errand.ask([("ZRANGE", keys.approvals, 0, last)])
             ids = [one.decode() for one in raw]
             rows = await self.errand.ask([("HGETALL", keys.approval(i)) for i in ids])
-        asks = (_ask(i, _texts(row)) for i, row in zip(ids, rows, strict=True) if row)
-        waiting = frozenset(one.decode() for one in held)
-        return tuple(ask for ask in asks if ask is not None and ask.delivery in waiting)
+            known = (_ask(i, _texts(row)) for i, row in zip(ids, rows, strict=True) if row)
+            asks = [ask for ask in known if ask is not None]
+            held = await self.errand.ask([("HEXISTS", keys.held, ask.delivery) for ask in asks])
+        return tuple(ask for ask, is_held in zip(asks, held, strict=True) if is_held)
 
     async def answer(self, approval_id: str, *, by: str, grant: bool, reason: str) -> Answer:
         """Agree to a step, or refuse it.

@@ -6,6 +6,7 @@ The index of guard state names what there is; a member whose instant has passed 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import orjson
@@ -15,6 +16,7 @@ from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
 from antiphon.broker.guardrows import HeldDelivery, Indexed, moment, number, pause_of, texts
 from antiphon.broker.wire import Command
+from antiphon.guards.scope import Scope
 from antiphon.guards.state import (
     BreakerState,
     Escalation,
@@ -33,8 +35,30 @@ _PAGE = 1000
 _State = BreakerState | Window | Resource
 
 
-async def inspect(errand: Errand) -> GuardState:
-    """Read everything the guards of a cell know.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is read at most; what is left out is counted, or said to be there."""
+
+    guards: int | None = None
+    """Guards; of kinds that are few, breakers leading, before those that are many."""
+
+    held: int | None = None
+    """Held deliveries that are counted, about."""
+
+    pauses: int | None = None
+    """Pauses; those of everything and of a storm are among them."""
+
+
+EVERYTHING = Limits()
+
+_INDEXED_FOR_ONE = 50
+"""Members of the index that are read for each guard that is."""
+
+_RANKS = ("breaker", "exclusive", "relapse", "rate", "budget")
+
+
+async def inspect(errand: Errand, limits: Limits = EVERYTHING) -> GuardState:
+    """Read what the guards of a cell know: everything, unless there are limits.
 
     The parts are read one after the other while the cell is at work.
 
@@ -44,26 +68,36 @@ async def inspect(errand: Errand) -> GuardState:
     """
     keys = errand.keys
     with telling("reading the guards"):
-        now_ms, index = await read_index(errand)
-        escalations, unacknowledged = await errand.ask(
-            [
-                ("ZRANGE", keys.escalations, 0, _MOST_ESCALATIONS - 1, "WITHSCORES"),
-                ("ZCARD", keys.escalations),
-            ]
-        )
+        now_ms, index, left_out = await _index(errand, limits.guards)
+        escalations, unacknowledged = await read_escalations(errand)
+        counted, whole = await _held(errand, limits.held)
+        pauses = await read_pauses(errand, limits.pauses)
+        (paused,) = await errand.ask([("HLEN", keys.pauses)])
         states: list[_State] = []
         for start in range(0, len(index), _PAGE):
             states += await _states(errand, index[start : start + _PAGE], now_ms)
         return GuardState(
             taken=instant(now_ms),
-            pauses=await read_pauses(errand),
+            pauses=pauses,
             breakers=tuple(one for one in states if isinstance(one, BreakerState)),
             windows=tuple(one for one in states if isinstance(one, Window)),
             resources=tuple(one for one in states if isinstance(one, Resource)),
-            held=await _held(errand),
-            escalations=await _escalations(errand, escalations),
+            held=counted,
+            escalations=escalations,
             unacknowledged=unacknowledged,
+            guards_left_out=left_out,
+            pauses_left_out=max(paused - len(pauses), 0),
+            held_whole=whole,
         )
+
+
+async def read_escalations(errand: Errand) -> tuple[tuple[Escalation, ...], int]:
+    """Read the first fifty escalations, the next tier told first leading, and count all."""
+    key = errand.keys.escalations
+    flat, count = await errand.ask(
+        [("ZRANGE", key, 0, _MOST_ESCALATIONS - 1, "WITHSCORES"), ("ZCARD", key)]
+    )
+    return await _escalations(errand, flat), count
 
 
 async def read_index(errand: Errand) -> tuple[int, list[Indexed]]:
@@ -74,14 +108,37 @@ async def read_index(errand: Errand) -> tuple[int, list[Indexed]]:
     return at_ms, [one for one in found if one is not None]
 
 
-async def read_pauses(errand: Errand) -> tuple[Pause, ...]:
-    """Read what is paused."""
-    (flat,) = await errand.ask([("HGETALL", errand.keys.pauses)])
-    found = [
-        pause_of(field.decode("utf-8", "replace"), value)
-        for field, value in zip(flat[::2], flat[1::2], strict=True)
-    ]
-    return tuple(sorted(found, key=lambda pause: pause.scope.field))
+async def _index(errand: Errand, limit: int | None) -> tuple[int, list[Indexed], int]:
+    """Read the server's time, ms, guards that have something to show, and how many more do."""
+    if limit is None:
+        return *(await read_index(errand)), 0
+    at_ms, key = await now_ms(errand.client), errand.keys.guards
+    some = ("BYSCORE", "REV", "LIMIT", 0, limit * _INDEXED_FOR_ONE)
+    members, count = await errand.ask(
+        [("ZRANGE", key, "+inf", at_ms, *some), ("ZCOUNT", key, at_ms, "+inf")]
+    )
+    found = [one for one in map(Indexed.parse, members) if one is not None]
+    found.sort(key=lambda one: (_RANKS.index(one.kind), one.member))
+    return at_ms, found[:limit], max(count - limit, 0)
+
+
+async def read_pauses(errand: Errand, limit: int | None = None) -> tuple[Pause, ...]:
+    """Read what is paused; of more than a limit, the widest and some others."""
+    key, wide = errand.keys.pauses, (Scope.of().field, Scope.of(storm=True).field)
+    found: dict[bytes, bytes] = {}
+    if limit is None:
+        (flat,) = await errand.ask([("HGETALL", key)])
+        found |= zip(flat[::2], flat[1::2], strict=True)
+    else:
+        (values,) = await errand.ask([("HMGET", key, *wide)])
+        known = zip(map(str.encode, wide), values, strict=True)
+        found |= {field: value for field, value in known if value is not None}
+        cursor = b""
+        while cursor != b"0" and len(found) < limit:
+            ((cursor, flat),) = await errand.ask([("HSCAN", key, cursor or b"0", "COUNT", limit)])
+            found |= zip(flat[::2], flat[1::2], strict=True)
+    pauses = (pause_of(field.decode("utf-8", "replace"), value) for field, value in found.items())
+    return tuple(sorted(pauses, key=lambda pause: pause.scope.field)[:limit])
 
 
 async def held_deliveries(errand: Errand) -> AsyncIterator[list[HeldDelivery]]:
@@ -172,16 +229,23 @@ def _resource(
     )
 
 
-async def _held(errand: Errand) -> tuple[Held, ...]:
+async def _held(errand: Errand, limit: int | None) -> tuple[tuple[Held, ...], bool]:
+    """Count what guards hold, and say whether that is all of it."""
     counts: dict[tuple[str, str], tuple[int, int]] = {}
+    looked = 0
     async for page in held_deliveries(errand):
+        if whole := limit is None or looked < limit:
+            looked += len(page)
+        else:
+            break
         for one in page:
             count, since_ms = counts.get((one.guard, one.name), (0, one.since_ms))
             counts[one.guard, one.name] = (count + 1, min(since_ms, one.since_ms))
-    return tuple(
+    found = tuple(
         Held(guard=guard, name=name, count=count, since=moment(since_ms))
         for (guard, name), (count, since_ms) in sorted(counts.items())
     )
+    return found, whole
 
 
 async def _escalations(errand: Errand, flat: Sequence[bytes]) -> tuple[Escalation, ...]:

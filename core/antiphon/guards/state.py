@@ -198,6 +198,13 @@ class GuardState:
     unacknowledged: int = 0
     """How many escalations there are in all."""
 
+    guards_left_out: int = 0
+    """Guards that were not read, because they are too many."""
+
+    pauses_left_out: int = 0
+    held_whole: bool = True
+    """Whether everything that is held was counted."""
+
     @property
     def quiet(self) -> bool:
         """Whether there is nothing to tell."""

@@ -9,10 +9,13 @@ from antiphon.broker.approvals import Approvals
 from antiphon.console.visit import Deed, Visit, acting, reading
 from antiphon.errors import AntiphonError
 
+_MOST = 100
+
 
 async def listed(visit: Visit) -> Response:
     """Show what waits for an answer."""
-    return visit.page("approvals.html", asks=await Approvals(visit.errand).waiting())
+    asks = await Approvals(visit.errand).waiting(_MOST)
+    return visit.page("approvals.html", asks=asks, more=max(visit.overview.approvals - _MOST, 0))
 
 
 async def answer(deed: Deed) -> str:

@@ -6,16 +6,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from antiphon.broker.escalations import Escalations
-from antiphon.broker.inspection import inspect
+from antiphon.broker.faults import telling
+from antiphon.broker.inspection import read_escalations
 from antiphon.console.visit import Deed, Visit, acting, reading
 from antiphon.instants import iso
 
 
 async def listed(visit: Visit) -> Response:
     """Show them, those whose next tier is told first leading."""
-    state = await inspect(visit.errand)
-    more = state.unacknowledged - len(state.escalations)
-    return visit.page("escalations.html", escalations=state.escalations, more=max(more, 0))
+    with telling("reading the escalations"):
+        found, count = await read_escalations(visit.errand)
+    return visit.page("escalations.html", escalations=found, more=max(count - len(found), 0))
 
 
 async def acknowledge(deed: Deed) -> str:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon.broker.inspection import inspect
+from antiphon.broker.inspection import Limits, inspect
 from antiphon.broker.switch import Switch
 from antiphon.console.visit import Deed, Visit, acting, reading
 from antiphon.errors import AntiphonError
 from antiphon.guards.scope import Scope
 
+_MOST = 100
+_MOST_HELD = 5000
+
 
 async def listed(visit: Visit) -> Response:
     """Show what is paused, and what may be."""
-    state = await inspect(visit.errand)
+    state = await inspect(visit.errand, Limits(guards=0, held=_MOST_HELD, pauses=_MOST))
     services = await Switch(visit.errand, visit.who.holder.name, "").services()
     return visit.page(
         "pauses.html",
         pauses=[(pause, state.held_in(pause.scope)) for pause in state.pauses],
+        more=state.pauses_left_out,
+        at_least=not state.held_whole,
         services=services,
     )
 
