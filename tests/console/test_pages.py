@@ -19,6 +19,7 @@ from antiphon import Publisher, Settings
 from antiphon.broker.browsing import Wanted, browse
 from antiphon.broker.errand import Errand
 from antiphon.broker.server import EmbeddedServer
+from antiphon.console.loglines import lines_about
 from antiphon.console.rendering import STATIC
 from antiphon_events import DatabaseFailed, ServiceFailed
 from console_shop import opened_shop
@@ -419,6 +420,17 @@ async def test_log_lines_are_shown_when_given(settings: Settings, tmp_path: Path
     assert "another's" not in said
     assert said.index("first") < said.index("second")
     assert "none.log: No such file or directory" in said
+
+
+def test_of_many_log_lines_the_newest_are_kept(tmp_path: Path) -> None:
+    """A line that is very long is cut; what is left out is counted."""
+    file = tmp_path / "worker.log"
+    lines = [{"timestamp": f"{n:05}", "correlation_id": "x", "n": "y" * 9000} for n in range(1200)]
+    file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    found = lines_about("x", [file])
+    assert [line.at for line in found.lines] == [f"{n:05}" for n in range(200, 1200)]
+    assert found.more == 200
+    assert all(len(line.text) == 4097 for line in found.lines)
 
 
 async def test_the_map_is_drawn_from_what_runs(settings: Settings, cleo: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Desk:
     logs: tuple[Path, ...] = ()
     """Log files in which lines of a recovery are looked for."""
 
+    reading_logs: asyncio.Lock = field(default_factory=asyncio.Lock)
     throttle: Throttle = field(default_factory=Throttle)
     invitations: dict[str, Holder] = field(default_factory=dict)
     """Who may sign in without a token, once, by the SHA-256 of the code in their link."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ _LARGEST_BYTES = 64 * 1024 * 1024
 """Of a larger file the end is read."""
 
 _MOST_LINES = 1000
+_LONGEST_LINE = 4096
+"""Characters of a line that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class LogLines:
     """What was found."""
 
     lines: tuple[LogLine, ...]
-    """The newest, in the order of their timestamps."""
+    """The newest of each file, in the order of their timestamps."""
 
     more: int
     """Older lines that are left out."""
@@ -43,6 +46,7 @@ class LogLines:
 def lines_about(correlation_id: str, files: Sequence[Path]) -> LogLines:
     """Find the lines of some files that name a recovery."""
     found: list[LogLine] = []
+    more = 0
     problems: list[str] = []
     needle = orjson.dumps(correlation_id)
     for path in files:
@@ -52,21 +56,34 @@ def lines_about(correlation_id: str, files: Sequence[Path]) -> LogLines:
                 file.seek(max(size - _LARGEST_BYTES, 0))
                 if size > _LARGEST_BYTES:
                     problems.append(f"{path}: only its last {_LARGEST_BYTES >> 20} MiB were read")
-                found.extend(_lines(path.name, file, needle))
+                newest, older = _newest(file, needle)
+                found += [_line(path.name, raw) for raw in newest]
+                more += older
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
     found.sort(key=lambda line: line.at)
-    return LogLines(tuple(found[-_MOST_LINES:]), max(len(found) - _MOST_LINES, 0), tuple(problems))
+    more += max(len(found) - _MOST_LINES, 0)
+    return LogLines(tuple(found[-_MOST_LINES:]), more, tuple(problems))
 
 
-def _lines(name: str, file: Iterator[bytes], needle: bytes) -> Iterator[LogLine]:
+def _newest(file: Iterable[bytes], needle: bytes) -> tuple[Iterable[bytes], int]:
+    """Keep the last lines that hold a needle, and count those before them."""
+    kept: deque[bytes] = deque(maxlen=_MOST_LINES)
+    count = 0
     for raw in file:
-        if needle not in raw:
-            continue
-        text = raw.decode("utf-8", "replace").strip()
-        try:
-            parsed = orjson.loads(raw[max(raw.find(b'{"'), 0) :])
-        except orjson.JSONDecodeError:
-            parsed = None
-        at = parsed.get("timestamp", "") if isinstance(parsed, dict) else ""
-        yield LogLine(str(at), name, text)
+        if needle in raw:
+            kept.append(raw)
+            count += 1
+    return kept, count - len(kept)
+
+
+def _line(name: str, raw: bytes) -> LogLine:
+    try:
+        parsed = orjson.loads(raw[max(raw.find(b'{"'), 0) :])
+    except orjson.JSONDecodeError:
+        parsed = None
+    at = parsed.get("timestamp", "") if isinstance(parsed, dict) else ""
+    text = raw[: 4 * _LONGEST_LINE].decode("utf-8", "replace").strip()
+    return LogLine(
+        str(at), name, text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
+    )

@@ -147,7 +147,8 @@ async def logs(visit: Visit) -> Response:
     """Show what the log files that the console was given say of a recovery."""
     summary = await _summary(visit)
     correlation_id = summary.correlation_id
-    found = await asyncio.to_thread(lines_about, correlation_id, visit.desk.logs)
+    async with visit.desk.reading_logs:  # one at a time: it is the processor's work
+        found = await asyncio.to_thread(lines_about, correlation_id, visit.desk.logs)
     return visit.page(
         "logs.html",
         summary=summary,

@@ -79,7 +79,9 @@
     next(Math.min(Math.max(pace, took * 5) * 2 ** Math.min(failures, 3), longest));
   };
 
-  if (news && !waits) {
+  // The counts above every page are no reason to fetch it again.
+  const lives = document.querySelector("main [data-live]") !== null;
+  if (news && lives) {
     const toggle = document.createElement("button");
     toggle.type = "button";
     toggle.className = "quiet";
@@ -89,6 +91,7 @@
     label();
     news.after(toggle);
   }
+  if (!waits && !lives) return;
   document.addEventListener("visibilitychange", () => { if (!document.hidden) next(0); });
-  if (waits || document.querySelector("[data-live]")) next(waits ? 2000 : every);
+  next(waits ? 2000 : every);
 })();
