@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
@@ -215,6 +217,42 @@ async def test_a_dead_letter_is_thrown_away(
     deed = await audited(errand)
     assert (deed.action, deed.what, deed.by) == ("drop", letter.id, "ana")
     assert (await ana.get(f"/letter?id={letter.id}")).status_code == 404
+
+
+async def test_what_cannot_be_audited_is_not_done(
+    settings: Settings, errand: Errand, house: House
+) -> None:
+    """Pausing, resuming, resetting and throwing away change nothing then."""
+    keys, client = errand.keys, cast("Any", errand.client)
+    letter = await client.xadd(keys.dead, {"deadgroup": "a.b"})
+    await client.zadd(keys.guards, {"breaker|db|3|1000": 9e12})
+    await client.hset(keys.guard("breaker", "db"), mapping={"state": "open"})
+    await client.expire(keys.guard("breaker", "db"), 600)
+    await client.hset(keys.pauses, "service:shop", "{}")
+    ana = await house.visitor("ana")
+    form = {"csrf": await ana.csrf(), "reason": "a drill"}
+    await client.set(keys.audit, "not a stream", ex=600)
+    for path, fields in (
+        ("/letters/drop", {"letter": letter.decode()}),
+        ("/guards/reset", {"kind": "breaker", "name": "db"}),
+        ("/pauses/pause", {"what": "everything"}),
+        ("/pauses/resume", {"scope": "service:shop"}),
+    ):
+        assert (await ana.post(path, form | fields)).status_code != 200, path
+    assert await client.xlen(keys.dead) == 1
+    assert await client.exists(keys.guard("breaker", "db"))
+    assert await client.hkeys(keys.pauses) == [b"service:shop"]
+    await client.delete(keys.audit)
+
+
+async def test_a_letter_is_thrown_away_once(errand: Errand) -> None:
+    """However many do it at once, one did, and the audit has one row."""
+    client: Any = errand.client
+    letter = (await client.xadd(errand.keys.dead, {"deadgroup": "a.b"})).decode()
+    drops = (DeadLetters(errand).drop([letter, "1-1"], by="ana") for _ in range(6))
+    assert sorted(await asyncio.gather(*drops)) == [0, 0, 0, 0, 0, 1]
+    [row] = await latest(errand)
+    assert (row.action, row.what, row.by) == ("drop", letter, "ana")
 
 
 async def test_a_service_is_paused_and_resumed(

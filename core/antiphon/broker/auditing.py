@@ -15,9 +15,6 @@ from antiphon.broker.guardrows import texts
 from antiphon.instants import EPOCH, entry_instant
 from antiphon.keys import Keys
 
-AUDIT_LENGTH = 10_000
-"""Rows that are kept, about."""
-
 
 async def latest(errand: Errand, *, before: str = "", limit: int = 100) -> list[AuditRow]:
     """Read what was done, the newest first.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from antiphon.broker.auditing import AUDIT_LENGTH
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import ScriptFailed, group_lost, telling
 from antiphon.broker.reading import read_ledger
@@ -20,6 +19,9 @@ from antiphon.ledger import Kind
 _PAGE = 100
 """Letters read in one round trip; each may hold a whole payload."""
 
+
+_DROPPED_AT_ONCE = 500
+"""Letters that one script throws away."""
 
 _LOOKS_FOR_S = 1.0
 
@@ -162,17 +164,12 @@ class DeadLetters:
 
         Who did it is in the audit, if it is somebody.
         """
-        if not ids:
-            return 0
-        keys = self.errand.keys
-        deed = {"action": "drop", "what": " ".join(ids), "by": by, "reason": reason}
-        with telling("dropping dead letters"):
-            async with self.errand.client.pipeline(transaction=True) as pipe:
-                pipe.xdel(keys.dead, *ids)
-                if by:
-                    pipe.xadd(keys.audit, cast("Any", deed), maxlen=AUDIT_LENGTH)
-                dropped, *_ = await pipe.execute()
-        return int(dropped)
+        keys, dropped = self.errand.keys, 0
+        for start in range(0, len(ids), _DROPPED_AT_ONCE):
+            some = ids[start : start + _DROPPED_AT_ONCE]
+            call = Call(script("drop"), (keys.dead, keys.audit), (by, reason, *some))
+            dropped += int(await self.errand.gatherer.run(call))
+        return dropped
 
     async def _replayed_before(self, letter: DeadLetter) -> str:
         """Tell a replay whose answer was lost on the way from a letter that is gone."""

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from antiphon.broker.auditing import AUDIT_LENGTH
 from antiphon.broker.clock import now_ms
 from antiphon.broker.errand import Errand
 from antiphon.broker.faults import telling
@@ -120,21 +119,13 @@ class Switch:
             state, queue = keys.guard(kind, name), keys.queue(kind, name)
             if kind not in KINDS or not (ours or await self._exists(state, queue)):
                 raise NotThere(_unknown(kind, name, index))
-            async with self.errand.client.pipeline(transaction=True) as pipe:
-                pipe.delete(state, queue)
-                if ours:
-                    pipe.zrem(keys.guards, *ours)
-                pipe.xadd(
-                    keys.audit,
-                    {
-                        "action": "reset",
-                        "what": f"{kind}|{name}",
-                        "by": self.by,
-                        "reason": self.reason,
-                    },
-                    maxlen=AUDIT_LENGTH,
-                )
-                await pipe.execute()
+        await self.errand.gatherer.run(
+            Call(
+                script("reset"),
+                (keys.guards, keys.audit, state, queue),
+                (f"{kind}|{name}", self.by, self.reason, *ours),
+            )
+        )
         return await self._free(lambda held: (held.guard, held.name) == (kind, name))
 
     async def pauses(self) -> tuple[Pause, ...]:
