@@ -158,6 +158,101 @@ async def test_a_recovery_that_reopens_counts_once(archive: Archive) -> None:
     assert (review.total.verdicts, review.reopened) == (Counter({"completed": 1}), 1)
 
 
+class Told:
+    """A recovery that people were told of, and that is filed."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+
+    async def begin(self) -> None:
+        archive = self.archive
+        await archive.close("r1", verdict="failed")
+        await archive.client.hset(archive.keys.recovery("r1"), mapping={"escalated": 1, "tier": 1})
+        await self.row(kind="escalated", tier=1)
+        await archive.file()
+
+    async def row(self, **fields: str | int) -> None:
+        key = self.archive.keys.ledger("r1")
+        await self.archive.client.xadd(key, fields)
+        await self.archive.client.pexpire(key, 600_000)
+
+    async def acknowledge(self) -> None:
+        client, keys = self.archive.client, self.archive.keys
+        await client.hset(keys.recovery("r1"), mapping={"acked": 2, "acked_by": "ana"})
+        await self.row(kind="acknowledged", by="ana")
+        await client.xadd(keys.audit, {"action": "acknowledge", "what": "r1", "by": "ana"})
+
+    async def sweep(self, ago: timedelta) -> int:
+        """File as if the last sweep were so long ago."""
+        swept = await self.archive.session.now_ms() - ago // timedelta(milliseconds=1)
+        await self.archive.client.hset(self.archive.keys.history, SWEPT, swept)
+        return await self.archive.file()
+
+
+async def test_an_acknowledgement_after_the_closing_counts(archive: Archive) -> None:
+    """In a review at once; in the history when it is filed the next time, not with the sweep."""
+    told = Told(archive)
+    await told.begin()
+    assert (await archive.review()).unacknowledged == 1
+    await told.acknowledge()
+    review = await archive.review()
+    assert (review.told, review.unacknowledged, review.acts["acknowledge"]) == (1, 0, 1)
+    assert await archive.file() == 1
+    assert await archive.file() == 0
+    await archive.expire("r1")
+    review = await archive.review()
+    assert (review.told, review.unacknowledged, review.acts["acknowledge"]) == (1, 0, 1)
+
+
+async def test_what_people_are_told_after_the_closing_counts(archive: Archive) -> None:
+    """In a review at once; in the history when all is looked through."""
+    told = Told(archive)
+    await told.begin()
+    await told.row(kind="escalated", tier=2)
+    assert (await archive.review()).highest_tier == 2
+    assert await archive.file() == 0
+    assert await told.sweep(timedelta(days=2)) == 1
+    await archive.expire("r1")
+    assert (await archive.review()).highest_tier == 2
+
+
+async def test_all_is_looked_through_before_records_expire(settings: Settings) -> None:
+    """However short they are kept: a sweep comes twice in their life."""
+    session = Session.open(changed(settings, record_retention=timedelta(minutes=20)))
+    told = Told(Archive(session))
+    try:
+        await told.begin()
+        await told.row(kind="escalated", tier=2)
+        assert await told.sweep(timedelta(minutes=9)) == 0
+        assert await told.sweep(timedelta(minutes=11)) == 1
+    finally:
+        await session.aclose()
+
+
+@pytest.mark.parametrize("key", ["ledger", "outstanding", "recovery"])
+async def test_a_record_that_cannot_be_read_hides_no_other(archive: Archive, key: str) -> None:
+    """It is passed over and named: what somebody else writes to its keys stops nothing."""
+    for name in ("r1", "r2", "r3"):
+        await archive.close(name)
+    await archive.client.set(getattr(archive.keys, key)("r2"), "x", px=600_000)
+    assert await archive.file() == 2
+    [digests] = (await archive.filed()).values()
+    assert sorted(digests) == ["r1", "r3"]
+    review, sources = await reviewed(
+        archive.session.client, archive.session.settings, timedelta(days=9), lambda **_: None
+    )
+    assert (review.total.count, sources.damaged) == (2, ("r2",))
+
+
+async def test_what_is_filed_of_a_damaged_record_counts(archive: Archive) -> None:
+    """Its digest was made while it could be read."""
+    await archive.close("r1")
+    await archive.file()
+    await archive.client.set(archive.keys.ledger("r1"), "x", px=600_000)
+    review = await archive.review()
+    assert review.total.count == 1
+
+
 async def test_any_number_of_workers_file_each_once(archive: Archive) -> None:
     """Ten at the same time make the history that one makes."""
     names = {f"r{number:03}" for number in range(120)}

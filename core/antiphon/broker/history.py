@@ -6,12 +6,14 @@ so a recovery that closes again, or is filed by two workers, replaces its own di
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from antiphon.broker.clock import now_ms
 from antiphon.broker.faults import telling
@@ -21,14 +23,14 @@ from antiphon.instants import EPOCH, instant
 from antiphon.keys import Keys
 from antiphon.records import Record
 from antiphon.report.digest import Digest
-from antiphon.trace import Trace
 
 _PAGE = 200
 _A_DAY = timedelta(days=1)
 
-FILED, SWEPT, BEGAN = "filed", "swept", "began"
+FILED, SWEPT, BEGAN, HEARD = "filed", "swept", "began", "heard"
 """Fields of the history's own hash: up to which closing digests are filed, when all were last
-looked through, and since when the history is whole; each an instant in ms."""
+looked through, since when the history is whole, each an instant in ms; and up to which row of the
+audit acknowledgements are filed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class RedisHistory:
         self._keys = keys
         self.unreadable = 0
         """How many digests could not be read."""
+
+        self.damaged: list[str] = []
+        """Recoveries whose records could not be read."""
 
     async def reach(self, since: datetime, limit: int) -> Reach:
         """Find how far back recoveries are known.
@@ -106,17 +111,21 @@ class RedisHistory:
             async for page in pages(self._client, index, lowest):
                 names = [name for name, _ in page if name not in seen]
                 seen.update(names)
-                for name, opened, filed in await looked_up(self._client, keys, names):
-                    if opened is None:
-                        continue  # its record has gone meanwhile
-                    found = None
-                    if opened >= since - _A_DAY:  # its first event may be older than its record
-                        found = filed or await self._digest(name)
-                    yield name, found if found and found.opened >= since else None
+                for look in await looked_up(self._client, keys, names):
+                    try:
+                        found = await self._latest(look, since - _A_DAY)
+                    except PermanentError:
+                        self.damaged.append(look.name)  # what is filed of it counts
+                        continue
+                    if look.opened is not None:  # its record has not gone meanwhile
+                        yield look.name, found if found and found.opened >= since else None
 
-    async def _digest(self, correlation_id: str) -> Digest | None:
-        record = await read_record(self._client, self._keys, correlation_id)
-        return None if record is None else digest(record)
+    async def _latest(self, look: Look, since: datetime) -> Digest | None:
+        """Digest what has a record, unless it is older: its first event may be older still."""
+        look.check()
+        if look.opened is None or look.opened < since:
+            return None
+        return look.digest or await digested(self._client, self._keys, look.name)
 
     async def _day(self, day: str) -> AsyncIterator[tuple[str, bytes]]:
         # A scan may tell of a field twice while the hash grows.
@@ -134,11 +143,31 @@ class RedisHistory:
             return None
 
 
-def digest(record: Record) -> Digest:
-    """Digest a record."""
-    return Digest.of(
-        Trace.from_ledger(record.ledger, record.outstanding, record.summary, now=record.read_at)
-    )
+async def digested(client: Redis, keys: Keys, correlation_id: str) -> Digest | None:
+    """Digest the record of a recovery; None when there is none, or no longer.
+
+    Raises:
+        PermanentError: It cannot be read, because something else wrote to its keys.
+    """
+    try:
+        record = await read_record(client, keys, correlation_id)
+        # A large ledger takes a while to understand, and deliveries must not wait for it.
+        return None if record is None else await asyncio.to_thread(_digest, record)
+    except ResponseError as error:
+        if not _of_another_type(error):
+            raise
+        raise PermanentError(f"the record of {correlation_id!r}: {error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise PermanentError(f"the record of {correlation_id!r}: {error}") from error
+
+
+def _digest(record: Record) -> Digest:
+    return Digest.of(record.trace(), record.ledger[-1].id if record.ledger else "")
+
+
+def _of_another_type(reply: object) -> bool:
+    """Whether a key holds what no part of Antiphon writes there."""
+    return isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply)
 
 
 async def pages(
@@ -163,30 +192,71 @@ async def pages(
         lowest, offset = last, ties + (offset if last == lowest else 0)
 
 
-async def looked_up(
-    client: Any, keys: Keys, names: Sequence[str]
-) -> list[tuple[str, datetime | None, Digest | None]]:
-    """Look up when recoveries opened, and their digests where these tell of the latest closing."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a glance at a recovery tells."""
+
+    name: str
+    opened: datetime | None = None
+    """None when it has no record, or no longer."""
+
+    digest: Digest | None = None
+    """What is filed of it; None unless that tells of its latest closing, and of all since."""
+
+    damage: str = ""
+    """Why its record cannot be read; empty unless that shows."""
+
+    def check(self) -> None:
+        """Go on only with what can be read.
+
+        Raises:
+            PermanentError: It cannot be.
+        """
+        if self.damage:
+            raise PermanentError(self.damage)
+
+
+async def looked_up(client: Any, keys: Keys, names: Sequence[str]) -> list[Look]:
+    """Look up when recoveries opened, and their digests where nothing has happened since."""
     async with client.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hmget(keys.recovery(name), "opened", "status", "closed")
-        rows = await pipe.execute()
-        opened = [instant(int(row[0])) if row[0] else None for row in rows]
-        for name, at in zip(names, opened, strict=True):
-            pipe.hget(keys.history_of(day_of(at or EPOCH)), name)
+            pipe.xrevrange(keys.ledger(name), count=1)
+        replies = await pipe.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, Exception) and not _of_another_type(reply):
+            raise reply
+    found = [_glance(*it) for it in zip(names, replies[::2], replies[1::2], strict=True)]
+    async with client.pipeline(transaction=False) as pipe:
+        for look, _, _ in found:
+            pipe.hget(keys.history_of(day_of(look.opened or EPOCH)), look.name)
         filed = await pipe.execute()
-    found = list[tuple[str, datetime | None, Digest | None]]()
-    for name, at, (_, status, closed), raw in zip(names, opened, rows, filed, strict=True):
-        known: Digest | None = None
-        if raw and status == b"closed" and closed:
-            try:
-                known = Digest.from_bytes(name, raw)
-            except PermanentError:
-                known = None  # it is made anew from the record
-            if known and known.closed != instant(int(closed)):
-                known = None
-        found.append((name, at, known))
-    return found
+    return [
+        replace(look, digest=_current(look.name, raw, closed, row) if raw and closed else None)
+        for (look, closed, row), raw in zip(found, filed, strict=True)
+    ]
+
+
+def _glance(name: str, fields: Any, rows: Any) -> tuple[Look, datetime | None, str]:
+    """Read when it opened, when it was closed, None while it is open, and its latest row."""
+    row = rows[0][0].decode() if rows and not isinstance(rows, Exception) else ""
+    try:
+        opened, status, closed = fields
+        at = instant(int(opened)) if opened else None
+        ended = instant(int(closed)) if closed and status == b"closed" else None
+    except (TypeError, ValueError, ArithmeticError) as error:
+        why = fields if isinstance(fields, Exception) else error
+        return Look(name, damage=f"the record of {name!r}: {why}"), None, row
+    return Look(name, at), ended, row
+
+
+def _current(name: str, raw: bytes, closed: datetime, row: str) -> Digest | None:
+    """Read a digest; None when it is of an earlier closing, or its ledger has gone on since."""
+    try:
+        known = Digest.from_bytes(name, raw)
+    except PermanentError:
+        return None  # it is made anew from the record
+    return known if known.closed == closed and (not row or known.row == row) else None
 
 
 async def sizes(client: Any, keys: Keys, days: Sequence[str]) -> list[int]:

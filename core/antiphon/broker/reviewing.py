@@ -63,5 +63,6 @@ async def reviewed(
         filing=settings.history_retention is not None,
         full_days=reach.full,
         unreadable=history.unreadable,
+        damaged=tuple(history.damaged),
         audit=await read_audit(client, keys, since),
     )

@@ -75,9 +75,12 @@ class Digest:
     episodes: tuple[Episode, ...]
     """When people were told, the earliest first."""
 
+    row: str = ""
+    """The id of the last row its ledger had then; people may acknowledge it later."""
+
     @classmethod
-    def of(cls, trace: Trace) -> Self:
-        """Digest a recovery."""
+    def of(cls, trace: Trace, row: str = "") -> Self:
+        """Digest a recovery, whose ledger ends with this row."""
         return cls(
             correlation_id=trace.correlation_id,
             type=trace.root_type,
@@ -94,6 +97,7 @@ class Digest:
             dead=_few(Counter(_died(trace))),
             by_hand=_few(Counter(f"{it.act}|{it.about}" for it in deeds(trace, None))),
             episodes=tuple(episodes(trace.escalations, trace.acknowledgements)),
+            row=row,
         )
 
     @property
@@ -117,6 +121,7 @@ class Digest:
             "a": self.retries,
             "d": self.dead,
             "m": self.by_hand,
+            "i": self.row,
             "x": [[_ms(it.told), it.acked and _ms(it.acked), it.tier] for it in self.episodes],
         }
         return orjson.dumps({"v": _VERSION} | {name: it for name, it in row.items() if it})
@@ -154,6 +159,7 @@ class Digest:
                     Episode(instant(told), _maybe(acked), int(tier))
                     for told, acked, tier in row.get("x", ())
                 ),
+                row=str(row.get("i", "")),
             )
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise PermanentError(

@@ -53,7 +53,11 @@ class Sources:
     """Days of which a part is missing."""
 
     unreadable: int
+    """Digests that could not be read."""
+
     audit: Audit
+    damaged: tuple[str, ...] = ()
+    """Recoveries whose records could not be read."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -64,6 +68,7 @@ class Sources:
             "filing": self.filing,
             "full_days": list(self.full_days),
             "unreadable": self.unreadable,
+            "damaged": list(self.damaged),
             "audit_is_whole": self.audit.whole,
         }
 
@@ -170,6 +175,12 @@ def _reach(review: Review, sources: Sources) -> Iterator[Block]:
         items.append(f"A part is missing of days with too many recoveries: {some}.")
     if sources.unreadable:
         items.append(f"{sources.unreadable} digests could not be read; a newer release wrote them.")
+    if sources.damaged:
+        some = ", ".join(sources.damaged[:_ROWS])
+        items.append(
+            f"Recoveries whose records could not be read ({len(sources.damaged)}), because "
+            f"something else wrote to their keys: {some}."
+        )
     yield Bullets(items)
 
 
