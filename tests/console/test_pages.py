@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -469,6 +470,18 @@ async def test_a_server_that_is_gone_is_said_and_seen_again(
         assert '<noscript><meta http-equiv="refresh"' in gone.text
         server.start()
         assert "There is no such recovery" in await cleo.words("/recoveries")
+
+
+async def test_a_server_that_is_back_is_found_at_once(server: EmbeddedServer, cell: str) -> None:
+    """One request finds out that it was gone; no other fails for a connection of before."""
+    async with House.open(Settings(redis_url=server.url, cell=cell)) as house:
+        cleo = await house.visitor("cleo")
+        await asyncio.gather(*(cleo.get("/recoveries") for _ in range(8)))
+        server.stop()
+        server.start()
+        await cleo.get("/recoveries")
+        seen = await asyncio.gather(*(cleo.get("/recoveries") for _ in range(8)))
+    assert [response.status_code for response in seen] == [200] * 8
 
 
 class _Links(HTMLParser):

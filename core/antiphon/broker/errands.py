@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from antiphon.broker.errand import Errand
 from antiphon.broker.wire import Wire
+from antiphon.errors import StreamUnavailable
 from antiphon.settings import Settings
 
 _IDLE_WIRES = 8
@@ -44,6 +45,11 @@ class Errands:
         wire = self._idle.pop() if self._idle else Wire(self._first.client)
         try:
             yield replace(self._first, wire=wire)
+        except StreamUnavailable:
+            # The server has gone, and with it what is at the other end of those that wait.
+            while self._idle:
+                await self._idle.pop().aclose()
+            raise
         finally:
             if len(self._idle) < _IDLE_WIRES:
                 self._idle.append(wire)
