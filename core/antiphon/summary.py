@@ -139,6 +139,11 @@ class Summary:
             ),
         )
 
+    @property
+    def begun(self) -> bool:
+        """Whether its first event was published; a child may be cancelled before."""
+        return self.opened is not None or not self.cancelled
+
     def to_dict(self) -> dict[str, Any]:
         """Return the summary for JSON: stable keys, ISO instants, durations in milliseconds."""
         lasted = self.closed - self.opened if self.closed and self.opened else None

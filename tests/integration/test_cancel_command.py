@@ -7,6 +7,8 @@ import getpass
 import json
 
 from antiphon import Recovery, Service, Settings
+from antiphon.broker.errand import Errand
+from antiphon.broker.scripts import Call, script
 from antiphon_events import DatabaseFailed, DatabaseRestored, ServiceFailed, ServiceRestarted
 from program import antiphon
 from witness import Witness, running
@@ -130,6 +132,18 @@ async def test_children_and_what_was_put_off_go_with_it(
         await witness.closed(parent, verdict="cancelled")
         child = (await antiphon(settings, "trace", children[0])).out
         assert f"a child of {parent}: antiphon trace {parent}" in " ".join(child.split())
+
+
+async def test_what_has_not_begun_is_not_shown_as_open(settings: Settings) -> None:
+    """A child that was cancelled first: every command says that and ends, also `watch`."""
+    async with Errand.begin(settings) as errand:
+        keys = (*errand.keys.record("early", ""), errand.keys.audit)
+        call = Call(script("cancel"), keys, ("early", 600_000, "ana", "a drill", "1"))
+        assert await errand.gatherer.run(call) == [5]
+    for command in (("explain",), ("trace",), ("report",), ("watch",), ("diff", "early")):
+        ended = await antiphon(settings, *command, "early")
+        assert (ended.status, ended.out) == (2, ""), command
+        assert "cancelled before it began, by 'ana: a drill'" in ended.complaint
 
 
 async def test_there_must_be_something_to_cancel(settings: Settings, witness: Witness) -> None:

@@ -51,8 +51,10 @@ async def test_several_recoveries_and_a_file(
         place = tmp_path / "report.md"
         told = await antiphon(settings, "report", cancelled, failed, "-o", str(place))
         assert (told.status, told.out, told.err) == (0, "", "")
+        again = await antiphon(settings, "report", failed, cancelled, failed)
     report = place.read_text()
     assert report.startswith("# 2 incidents\n")
+    assert again.out.startswith("# 2 incidents\n"), "one that is named twice is one"
     overview = report.partition("\n## service.failed")[0]
     assert overview.index("service.failed about orders-api") < overview.index(
         "database.failed about billing-db"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from antiphon.cli.options import CellOption, UrlOption, length, settings_from
-from antiphon.cli.sources import LogsOption, from_logs, unrecorded
+from antiphon.cli.sources import LogsOption, check, from_logs
 from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def report(
     cell: CellOption = None,
 ) -> None:
     """Report on recoveries from their own records, or review all since some time."""
-    names = ids or []
+    names = list(dict.fromkeys(ids or []))
     if since is not None and (names or logs):
         other = repr(names[0]) if names else "--logs"
         raise AntiphonError(
@@ -127,9 +127,9 @@ async def _from_records(settings: Settings, names: Sequence[str]) -> list[Incide
         with progress("Reading records", len(names)) as step:
             for name in names:
                 trace = await records.trace(name)
-                if trace is None:
-                    raise unrecorded(settings, name)
-                found.append(Incident(trace, audit))
+                check(settings, name, trace and trace.summary)
+                if trace is not None:
+                    found.append(Incident(trace, audit))
                 step()
     return found
 

@@ -16,6 +16,7 @@ from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
     from antiphon.settings import Settings
+    from antiphon.summary import Summary
     from antiphon.trace import Trace
 
 _STANDARD_INPUT = "-"
@@ -92,7 +93,7 @@ async def from_record(settings: Settings, *correlation_ids: str) -> list[Trace]:
     """Read the traces of recoveries, in the order they are named.
 
     Raises:
-        AntiphonError: One of them is not recorded.
+        AntiphonError: One of them is not recorded, or has not begun.
     """
     from antiphon.broker.connection import opened  # noqa: PLC0415  keep `--help` quick
     from antiphon.broker.reading import RedisReading  # noqa: PLC0415
@@ -104,16 +105,26 @@ async def from_record(settings: Settings, *correlation_ids: str) -> list[Trace]:
         records = Records(RedisReading(client, Keys(settings.cell)))
         for correlation_id in correlation_ids:
             trace = await records.trace(correlation_id)
-            if trace is None:
-                raise unrecorded(settings, correlation_id)
-            found.append(trace)
+            check(settings, correlation_id, trace and trace.summary)
+            if trace is not None:
+                found.append(trace)
     return found
 
 
-def unrecorded(settings: Settings, correlation_id: str) -> AntiphonError:
-    """Say that a recovery is unknown, and where else to look."""
-    return AntiphonError(
-        f"no recovery {correlation_id!r} is recorded in the cell {settings.cell!r}: "
-        "`antiphon recoveries` lists those that are, --cell and --url name another place, "
-        "and --logs FILE shows one whose record has expired"
-    )
+def check(settings: Settings, correlation_id: str, summary: Summary | None) -> None:
+    """Refuse a recovery of which there is nothing to show, and say where else to look.
+
+    Raises:
+        AntiphonError: It is unknown, or was cancelled before it began.
+    """
+    if summary is None:
+        raise AntiphonError(
+            f"no recovery {correlation_id!r} is recorded in the cell {settings.cell!r}: "
+            "`antiphon recoveries` lists those that are, --cell and --url name another place, "
+            "and --logs FILE shows one whose record has expired"
+        )
+    if not summary.begun:
+        raise AntiphonError(
+            f"the recovery {correlation_id!r} was cancelled before it began, by "
+            f"{summary.cancelled!r}: there is nothing to show, and no step of it will start"
+        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 import typer
 
 from antiphon.cli.options import CellOption, UrlOption, settings_from
-from antiphon.cli.sources import unrecorded
+from antiphon.cli.sources import check
 from antiphon.cli.trace import NOT_COMPLETED
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ async def _watch(settings: Settings, correlation_id: str | None, *, json: bool) 
         with showing(json=json, one=correlation_id is not None) as show:
             async for rows in _ticks(follow, correlation_id, show):
                 watched = list(follow.watched.values())
-                if correlation_id is not None and watched[0].summary is None:
-                    raise unrecorded(settings, correlation_id)
+                if correlation_id is not None:
+                    check(settings, correlation_id, watched[0].summary)
                 show.changed(rows, watched, follow.now)
                 if correlation_id is not None and watched[0].over:
                     return watched[0].summary.verdict if watched[0].summary else None

@@ -175,6 +175,11 @@ async def _record(visit: Visit) -> Record:
     record = await reader.record(correlation_id) if correlation_id else None
     if record is None:
         raise _unknown(visit, correlation_id)
+    if not record.summary.begun:
+        why = record.summary.cancelled
+        raise HTTPException(
+            404, f"The recovery {correlation_id!r} was cancelled before it began, by {why!r}."
+        )
     return record
 
 
