@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from antiphon.audit import Audit, AuditRow
 from antiphon.instants import instant
-from antiphon.report import waits
+from antiphon.report import passages, waits
 from antiphon.report.deeds import deeds
+from antiphon.report.document import Bullets
 from antiphon.report.incident import Incident, incident_report
 from antiphon.report.markdown import markdown
 from antiphon.report.timeline import Moment, abridged, timeline
@@ -166,6 +168,37 @@ def test_the_audit_tells_who_paused_and_resumed() -> None:
     assert f"Who paused {scope}" in as_markdown(story), "an open question without the audit"
 
 
+def test_every_pause_of_one_scope_is_told() -> None:
+    """Paused, resumed and paused again: the one that held the first step counts as well."""
+    story = GuardedStory()
+    failed = story.opens("service.failed", "orders-api")
+    story.after(10).holds("orders-api.restart", failed, PAUSE)
+    run = story.after(50).starts("orders-api.restart", failed, "api-host")
+    story.after(1).completes(run)
+    story.after(9).holds("orders-api.warm", failed, PAUSE)
+    run = story.after(20).starts("orders-api.warm", failed, "api-host")
+    story.after(1).completes(run)
+    story.closes(run, "completed", done=2)
+
+    def row(seconds: float, action: str, by: str) -> AuditRow:
+        at = instant(BEGINNING_MS + round(seconds * 1000))
+        return AuditRow(at=at, action=action, what="subject:orders-api", by=by, reason="why")
+
+    rows = (
+        row(-60, "pause", "ana"),
+        row(59, "resume", "ben"),
+        row(65, "pause", "cleo"),
+        row(89, "resume", "ben"),
+    )
+    found = deeds(from_ledger(story), Audit(rows=rows, whole=True))
+    assert [(it.by, it.act) for it in found] == [
+        ("ana", "pause"),
+        ("ben", "resume"),
+        ("cleo", "pause"),
+        ("ben", "resume"),
+    ]
+
+
 def test_a_pause_of_the_relapse_guard_is_no_deed() -> None:
     """What paused by itself was no person; who resumed it was."""
     story = GuardedStory()
@@ -234,12 +267,41 @@ def test_a_large_recovery_is_abridged() -> None:
     """The ordinary course goes first, from its end; trouble, people and the two ends stay."""
     trace = from_ledger(a_chain(2000))
     report = markdown(incident_report([Incident(trace, None)], trace.as_of))
-    assert "ordinary moments are left out" in report
+    assert "moments are left out, from the end: first ordinary ones" in report
     assert len(report) < 200_000
     odd = Moment(trace.opened, "somebody did something", by_hand=True)
     moments = [Moment(trace.opened, "a", plain=True)] * 50 + [odd] * 10
     kept, left_out = abridged(moments, 20)
     assert (len(kept), left_out, kept.count(odd)) == (20, 40, 10)
+
+
+def many_deaths(number: int) -> Story:
+    """One event leads to many, and the handler of each gives up."""
+    story = Story()
+    failed = story.opens("service.failed", "orders-db")
+    run = story.after(1).starts("orders-db.restore", failed, "db-host")
+    for fact in story.after(1).completes(run, *[("cache.warmed", "orders-cache")] * number):
+        story.dies(story.after(0.01).starts("pager.page", fact, "pager"), "PermanentError: no")
+    return story
+
+
+def test_a_report_of_much_trouble_is_short_as_well() -> None:
+    """Thousands of dead letters: what is no ordinary moment goes next, what people did last."""
+    trace = from_ledger(many_deaths(3000))
+    report = markdown(incident_report([Incident(trace, None)], trace.as_of))
+    assert len(report.splitlines()) < 1000
+    trouble = Moment(trace.opened, "something failed")
+    deed = Moment(trace.opened, "somebody did something", by_hand=True)
+    kept, left_out = abridged([trouble, *[deed, trouble] * 30, trouble], 40)
+    assert (len(kept), left_out, kept.count(deed)) == (40, 22, 30)
+
+
+def test_what_thousands_of_deaths_leave_is_found_at_once() -> None:
+    """In a time that grows with their number, not with its square."""
+    trace, tried = from_ledger(many_deaths(4000)), time.process_time()
+    [found] = passages.leaves(trace)
+    assert isinstance(found, Bullets)
+    assert time.process_time() - tried < 0.5
 
 
 def test_nothing_is_left_out_of_a_usual_one() -> None:

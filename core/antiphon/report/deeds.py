@@ -89,11 +89,9 @@ def _replays(trace: Trace, audit: Audit | None) -> Iterator[Deed]:
 
 def _switches(trace: Trace, rows: Iterable[AuditRow]) -> Iterator[Deed]:
     """Find who paused, resumed and reset what held the recovery back."""
-    held = {
-        (hold.guard.kind, hold.guard.name): hold.since
-        for step in trace.steps
-        for hold in reversed(step.holds)
-    }
+    held = dict[tuple[str, str], datetime]()
+    for hold in sorted((h for s in trace.steps for h in s.holds), key=lambda it: it.since):
+        held.setdefault((hold.guard.kind, hold.guard.name), hold.since)
     given_up = {(it.guard.kind, it.guard.name) for step in trace.steps if (it := step.suppression)}
     scopes = {name or kind: since for (kind, name), since in held.items() if kind in PAUSING}
     guards = {f"{kind}|{name}" for kind, name in {*held, *given_up}}
@@ -103,13 +101,16 @@ def _switches(trace: Trace, rows: Iterable[AuditRow]) -> Iterator[Deed]:
         if row.at > ended:
             break
         if row.action == "pause" and row.what in scopes and row.at <= scopes[row.what]:
-            pauses[row.what] = row  # the one that held is the last before
+            pauses[row.what] = row  # the one that held first is the last before
             continue
         about = row.what in scopes if row.action in {"pause", "resume"} else row.what in guards
         if row.action in _SWITCHES and about and row.at >= trace.opened:
-            yield _switched(row)
-    yield from (_switched(row) for row in pauses.values() if row.by not in _NOT_PEOPLE)
+            yield from _switched(row)
+    for row in pauses.values():
+        yield from _switched(row)
 
 
-def _switched(row: AuditRow) -> Deed:
-    return Deed(at=row.at, act=_SWITCHES[row.action], by=row.by, about=row.what, reason=row.reason)
+def _switched(row: AuditRow) -> Iterator[Deed]:
+    if row.by not in _NOT_PEOPLE:
+        act = _SWITCHES[row.action]
+        yield Deed(at=row.at, act=act, by=row.by, about=row.what, reason=row.reason)

@@ -179,8 +179,8 @@ def _timeline(it: Incident) -> Iterator[Block]:
     moments, left_out = abridged(timeline(it.trace, it.deeds), _MOMENTS)
     if left_out:
         yield Paragraph(
-            f"{left_out} ordinary moments are left out: events, beginnings and completions "
-            "towards the end."
+            f"{left_out} moments are left out, from the end: first ordinary ones (events, "
+            "beginnings and completions), what people did last."
         )
     yield Table(("time (UTC)", "what"), [_moment(moment, it.trace) for moment in moments])
 

@@ -127,8 +127,9 @@ def leaves(trace: Trace) -> Iterator[Block]:
         items.append(
             f"{count(summary.undone, 'step')} undone, {summary.notundone} could not be undone"
         )
+    again = _again(trace.steps)
     for step in trace.steps:
-        if step.outcome == StepOutcome.DIED and not _again(step, trace.steps):
+        if step.outcome == StepOutcome.DIED and again.get(_work(step), step.start) <= step.start:
             items.append((f"a dead letter of {step.group}: ", Code("antiphon dead list")))
     items += [f"waits: {owed.words}" for owed in trace.outstanding[:MOST_ROWS]]
     if items:
@@ -137,14 +138,17 @@ def leaves(trace: Trace) -> Iterator[Block]:
         yield Paragraph("Nothing that its record knows of.")
 
 
-def _again(died: Step, steps: Iterable[Step]) -> bool:
-    """Whether a step that died was delivered again since."""
-    return any(
-        step.replay_of
-        and (step.group, step.event_id) == (died.group, died.event_id)
-        and step.start > died.start
-        for step in steps
-    )
+def _again(steps: Iterable[Step]) -> dict[tuple[str, str], datetime]:
+    """Tell when what had died was delivered again the last time."""
+    found = dict[tuple[str, str], datetime]()
+    for step in steps:
+        if step.replay_of:
+            found[_work(step)] = max(step.start, found.get(_work(step), step.start))
+    return found
+
+
+def _work(step: Step) -> tuple[str, str]:
+    return step.group, step.event_id
 
 
 def _at(moment: datetime, trace: Trace) -> str:

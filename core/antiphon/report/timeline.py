@@ -71,24 +71,22 @@ def timeline(trace: Trace, done: Sequence[Deed]) -> list[Moment]:
 
 
 def abridged(moments: Sequence[Moment], most: int) -> tuple[list[Moment], int]:
-    """Leave out of the ordinary course what does not fit; the first and last stay.
+    """Leave out what does not fit: the ordinary course first, what people did last.
+
+    Of each, it goes from the end: the beginning is what the rest is understood by. The first and
+    the last moment stay.
 
     Returns:
         The moments, in order, and how many were left out.
     """
-    excess = len(moments) - most
-    if excess <= 0:
-        return list(moments), 0
-    kept, left_out = list[Moment](), 0
-    # The beginning is what the rest is understood by, so the ordinary course goes from the end.
-    spare = {i for i in range(len(moments) - 2, 0, -1) if moments[i].plain}
-    dropped = set(sorted(spare, reverse=True)[:excess])
-    for i, moment in enumerate(moments):
-        if i in dropped:
-            left_out += 1
-        else:
-            kept.append(moment)
-    return kept, left_out
+    excess = max(len(moments) - most, 0)
+    spare = range(len(moments) - 2, 0, -1)
+    dropped = set(sorted(spare, key=lambda i: _weight(moments[i]))[:excess])
+    return [it for i, it in enumerate(moments) if i not in dropped], len(dropped)
+
+
+def _weight(it: Moment) -> int:
+    return 2 if it.by_hand else 0 if it.plain else 1
 
 
 def told(it: Deed) -> str:
