@@ -15,6 +15,8 @@ from enum import StrEnum
 
 from antiphon.instants import EPOCH, entry_instant
 
+_BEYOND = 2**63
+
 
 class Kind(StrEnum):
     """What a row tells."""
@@ -93,11 +95,12 @@ class Entry:
         return self.fields.get(name, "")
 
     def whole(self, name: str) -> int | None:
-        """Return a field as a whole number; None when it is absent or not one."""
+        """Return a field as a whole number of 64 bits; None when it is absent or not one."""
         try:
-            return int(self.fields[name])
+            number = int(self.fields[name])
         except (KeyError, ValueError):
             return None
+        return number if -_BEYOND <= number < _BEYOND else None
 
     def number(self, name: str) -> float | None:
         """Return a field as a number; None when it is absent or not one."""

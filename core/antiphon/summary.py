@@ -12,6 +12,9 @@ from antiphon.instants import instant, iso
 _REASON_PREFIX = "!"
 """Marks the fields that each name one thing that went wrong."""
 
+_DIGITS = 18
+"""Longer numbers than programs that read JSON can hold are unreadable."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -186,9 +189,12 @@ class Summary:
 
 def _whole(fields: Mapping[str, str], name: str) -> int:
     text = fields.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
 
 
 def _instant(fields: Mapping[str, str], name: str) -> datetime | None:
     milliseconds = _whole(fields, name)
-    return instant(milliseconds) if milliseconds else None
+    try:
+        return instant(milliseconds) if milliseconds else None
+    except OverflowError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 
 from antiphon.drawing import STYLE, causation, waterfall
+from antiphon.drawing.causes import Causes
 from antiphon.trace import Trace
 from antiphon.trace.parts import StepOutcome
 from drawing import from_ledger, of
@@ -79,6 +81,16 @@ def test_the_causes_of_any_recovery_are_complete(story: Story) -> None:
         assert f"s{step.id}" in boxes or not alone
     assert {f"c{child.id}" for child in trace.children} <= boxes.keys()
     assert ("closing" in boxes) == (trace.closed is not None)
+
+
+def test_two_deliveries_of_one_name_are_drawn_as_one() -> None:
+    """A damaged record may tell of them; the rest of it is drawn."""
+    for story in (a_flow(), a_whole_recovery()):
+        trace = from_ledger(story)
+        twice = replace(trace, steps=tuple(step for step in trace.steps for _ in range(2)))
+        assert sound(causation(twice))
+        names = [card.id for card in Causes(twice, None).cards]
+        assert len(set(names)) == len(names)
 
 
 def test_what_events_say_is_no_markup() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +129,13 @@ def test_a_review_adds_up(found: list[Digest]) -> None:
         ]
     longest = [it.took for it in review.longest]
     assert longest == sorted((it.took for it in found if it.took is not None), reverse=True)[:10]
+
+
+def test_a_recovery_may_take_no_time_at_all() -> None:
+    """Closed at the instant of its first event, by the server's milliseconds."""
+    digest = Digest.of(from_ledger(a_whole_recovery()))
+    told = orjson.loads(review_json(reviewed([replace(digest, closed=digest.opened)]), sources()))
+    assert told["longest"][0]["duration_ms"] == 0
 
 
 @given(st.lists(digests(), unique_by=lambda it: it.correlation_id, max_size=12))

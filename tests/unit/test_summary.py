@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, get_args
 
+import orjson
 import pytest
 import typer
 
@@ -33,6 +34,14 @@ HASH = {
 
 def summary(**changed: Any) -> Summary:
     return replace(Summary.from_hash("the-recovery", HASH), **changed)
+
+
+@pytest.mark.parametrize("text", ["9" * 19, "9" * 18, "9" * 5000, "x", "-1"])
+def test_a_number_beyond_all_reason_counts_as_none(text: str) -> None:
+    """Somebody else wrote it; the rest is read, and can be written for programs."""
+    found = Summary.from_hash("r1", {**HASH, b"opened": text.encode(), b"closes": text.encode()})
+    assert found.opened is None
+    assert orjson.dumps(found.to_dict())
 
 
 def test_what_guards_decided_is_read() -> None:

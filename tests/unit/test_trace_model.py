@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
+from antiphon.instants import EPOCH
 from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace import AttemptOutcome, StepOutcome, Trace
@@ -328,6 +329,15 @@ def test_bytes_that_are_not_text_and_numbers_that_are_none_do_no_harm() -> None:
     row = {b"kind": b"started", b"group": b"a.b", b"event": b"\xff", b"attempt": b"two"}
     [step] = Trace.from_ledger([Entry.from_row(b"1795348800000-0", row)]).steps
     assert (step.event_id, step.attempts[0].no) == ("\ufffd", 1)
+
+
+@pytest.mark.parametrize("ms", ["1e17", "-1e17", "99999999999999"])
+def test_an_attempt_that_lasted_beyond_all_reason_does_no_harm(ms: str) -> None:
+    """Its beginning is reckoned from its end, and not before instants can be told."""
+    row = {"kind": "died", "group": "a.b", "event": "e1", "entry": "1-0", "ms": ms, "tier": ms}
+    raw = {name.encode(): value.encode() for name, value in row.items()}
+    [step] = Trace.from_ledger([Entry.from_row(b"1795348800000-0", raw)]).steps
+    assert EPOCH <= step.start <= datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def test_causes_that_form_a_ring_do_not_go_on_for_ever() -> None:

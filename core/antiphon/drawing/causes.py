@@ -49,7 +49,8 @@ class Causes:
         self._heralds = {child.event_id: child for child in trace.children if child.event_id}
         self._merged = self._merge()
         self.arrows = list(dict.fromkeys(self._arrows()))
-        self.cards = list(self._cards())
+        # A damaged record may tell of two deliveries of one name.
+        self.cards = list({card.id: card for card in self._cards()}.values())
         self._close()
 
     @property

@@ -124,7 +124,9 @@ class Digest:
             "i": self.row,
             "x": [[_ms(it.told), it.acked and _ms(it.acked), it.tier] for it in self.episodes],
         }
-        return orjson.dumps({"v": _VERSION} | {name: it for name, it in row.items() if it})
+        return orjson.dumps(
+            {"v": _VERSION} | {name: it for name, it in row.items() if it or name == "o"}
+        )
 
     @classmethod
     def from_bytes(cls, correlation_id: str, raw: bytes) -> Self:

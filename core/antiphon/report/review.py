@@ -18,6 +18,7 @@ from antiphon.report.percentiles import Lengths
 
 OPEN = "open"
 _LONGEST = 10
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(slots=True)
@@ -185,7 +186,7 @@ class Review:
                     "subject": it.subject,
                     "verdict": it.verdict,
                     "opened": iso(it.opened),
-                    "duration_ms": it.took and it.took // timedelta(milliseconds=1),
+                    "duration_ms": None if it.took is None else it.took // _MILLISECOND,
                 }
                 for it in self.longest
             ],
@@ -224,8 +225,7 @@ def most(tallies: Mapping[Any, Tally]) -> Iterator[tuple[Any, Tally]]:
 
 def spread(lengths: Lengths) -> dict[str, int | None]:
     """Return the count and the percentiles in milliseconds, null of none."""
-    millisecond = timedelta(milliseconds=1)
     found = {f"p{p}": lengths.percentile(p) for p in (50, 95)} | {"max": lengths.percentile(100)}
     return {"count": len(lengths)} | {
-        name: None if it is None else it // millisecond for name, it in found.items()
+        name: None if it is None else it // _MILLISECOND for name, it in found.items()
     }

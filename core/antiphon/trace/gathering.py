@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
+from antiphon.instants import EPOCH
 from antiphon.ledger import Entry, Kind
 from antiphon.trace.decisions import Guard, Hold, Suppression
 from antiphon.trace.flow import Win
@@ -208,7 +209,8 @@ class Gathering:
         for attempt in reversed(self._tries):
             if (attempt.no, attempt.consumer, attempt.outcome) == (no, consumer, None):
                 return attempt
-        attempt = _Try(no, consumer, row.at - (row.length("ms") or timedelta()))
+        spent = max(row.length("ms") or timedelta(), timedelta())
+        attempt = _Try(no, consumer, row.at - min(spent, row.at - EPOCH))
         self._tries.append(attempt)
         return attempt
 
