@@ -347,6 +347,19 @@ async def test_how_far_back_is_not_overstated(archive: Archive) -> None:
     assert abs(now - 7 * DAY_MS - began) < 60_000
 
 
+async def test_filing_that_stands_still_is_not_passed_over(archive: Archive) -> None:
+    """What closed since, and expired, is missing: it is whole only as far as records go."""
+    await archive.file()
+    now = await archive.session.now_ms()
+    fields = {BEGAN: now - 95 * DAY_MS, FILED: now - 30 * DAY_MS}
+    await archive.client.hset(archive.keys.history, mapping=fields)
+    _, sources = await reviewed(
+        archive.session.client, archive.session.settings, RETENTION, lambda **_: None
+    )
+    assert sources.whole_since == sources.recorded_since
+    assert sources.stands_since == instant(now - 30 * DAY_MS)
+
+
 async def test_a_digest_that_cannot_be_read_is_counted(archive: Archive) -> None:
     """One damaged digest hides no other; of one with a record it is made anew."""
     await archive.close("r1")

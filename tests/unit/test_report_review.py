@@ -248,12 +248,14 @@ def test_what_is_not_known_is_said() -> None:
         full_days=("2026-11-20",),
         unreadable=3,
         damaged=("r|1", "r2"),
+        stands_since=NOW - timedelta(days=30),
         audit=Audit(rows=(), whole=False),
     )
     text = markdown(review_document(reviewed([digest]), known))
     assert "Nothing is missing since 2026-11-02 12:00 UTC. Before that" in text
     assert "days with too many recoveries: 2026-11-20." in text
     assert "3 digests could not be read" in text
+    assert "No digest has been filed since 2026-10-23 12:00 UTC" in text
     assert "records could not be read (2), because something else wrote" in text
     assert review_json(reviewed([digest]), known).count('"r2"') == 1
     assert "as far back as the audit goes" in text

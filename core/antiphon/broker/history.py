@@ -41,6 +41,9 @@ class Reach:
     history: datetime | None
     """Since when the history is whole; None when nothing has been filed."""
 
+    filed: datetime | None
+    """Up to which closing digests are filed; None when none is."""
+
     full: tuple[str, ...]
     """Days of which only a part is kept, because they hold as much as a day may."""
 
@@ -71,11 +74,12 @@ class RedisHistory:
         """
         with telling("reading the history"):
             now = instant(await now_ms(self._client))
-            began = await self._client.hget(self._keys.history, BEGAN)
+            known = await self._client.hmget(self._keys.history, BEGAN, FILED)
+            began, filed = (instant(int(it)) if it else None for it in known)
             days = days_between(since, now)
             counts = await sizes(self._client, self._keys, days)
         full = tuple(day for day, count in zip(days, counts, strict=True) if count >= limit)
-        return Reach(now, instant(int(began)) if began else None, full)
+        return Reach(now, began, filed, full)
 
     async def count(self, since: datetime) -> int:
         """Reckon how many digests `digests` will look at, at most."""

@@ -54,7 +54,9 @@ async def reviewed(
     reach = await history.reach(since, settings.history_limit)
     recorded = now - timedelta(milliseconds=milliseconds(settings.record_retention))
     whole = recorded
-    if settings.history_retention is not None and reach.history is not None:
+    # What closed since the last filing may have expired before anybody files again.
+    stands = reach.filed is not None and reach.filed < recorded
+    if settings.history_retention is not None and reach.history is not None and not stands:
         whole = min(recorded, max(reach.history, now - settings.history_retention))
     return review, Sources(
         now=now,
@@ -64,5 +66,6 @@ async def reviewed(
         full_days=reach.full,
         unreadable=history.unreadable,
         damaged=tuple(history.damaged),
+        stands_since=reach.filed if stands else None,
         audit=await read_audit(client, keys, since),
     )

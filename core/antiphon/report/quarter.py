@@ -59,6 +59,9 @@ class Sources:
     damaged: tuple[str, ...] = ()
     """Recoveries whose records could not be read."""
 
+    stands_since: datetime | None = None
+    """Since when nothing is filed any more, so that records have expired unfiled; else None."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {
@@ -69,6 +72,7 @@ class Sources:
             "full_days": list(self.full_days),
             "unreadable": self.unreadable,
             "damaged": list(self.damaged),
+            "stands_since": iso(self.stands_since),
             "audit_is_whole": self.audit.whole,
         }
 
@@ -170,6 +174,11 @@ def _reach(review: Review, sources: Sources) -> Iterator[Block]:
             " of them: set these to keep more. Workers file them, within half a minute or so.",
         ),
     ]
+    if sources.stands_since is not None:
+        items.append(
+            f"No digest has been filed since {_minute(sources.stands_since)} UTC, and records have "
+            "expired since: workers file them while they run."
+        )
     if sources.full_days:
         some = ", ".join(sources.full_days[:_ROWS])
         items.append(f"A part is missing of days with too many recoveries: {some}.")
