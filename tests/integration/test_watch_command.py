@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import pty
@@ -11,10 +12,16 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from rich.console import Console
+
 from antiphon import PermanentError, Recovery, Service, Settings
+from antiphon.broker.errand import Errand
 from antiphon.broker.server import EmbeddedServer
+from antiphon.broker.watching import Watch
+from antiphon.trace.live import AllView
 from antiphon_events import ServiceFailed, ServiceRestarted
 from program import antiphon
+from scripted import ScriptedCell, handler
 from support import until
 from witness import Witness, running
 
@@ -157,6 +164,30 @@ async def test_a_terminal_gets_a_picture_with_a_progress_bar(settings: Settings)
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+async def test_how_many_are_open_is_told_when_not_all_are_followed(settings: Settings) -> None:
+    """In the head of the picture, and on standard error beside lines."""
+    async with Errand.begin(settings) as errand:
+        work = ScriptedCell(errand)
+        await work.deploy(handler(ServiceFailed, name="orders.restore"))
+        for number in range(52):
+            await work.publish(ServiceFailed(subject=f"db-{number}"))
+        follow = Watch(errand.client, errand.keys)
+        await follow.look(await follow.open(50))
+        traces = [one.trace(follow.now) for one in follow.watched.values()]
+        console = Console(width=100, height=14, file=io.StringIO(), record=True)
+        console.print(AllView(traces, there_are=follow.there_are))
+        shown = console.export_text()
+        assert "52 open recoveries, the 50 longest open are followed" in shown
+        assert "and 42 more" in shown
+        async with watching(settings, "--json") as process:
+            await read_until(process, "db-49")
+            assert process.stderr is not None
+            complaint = (await process.stderr.readline()).decode()
+    assert complaint.startswith(
+        "antiphon: 52 recoveries are open; the 50 longest open are followed"
+    )
 
 
 async def test_an_unknown_recovery_is_refused(settings: Settings) -> None:

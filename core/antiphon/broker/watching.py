@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -61,6 +61,9 @@ class Watch:
     watched: dict[str, Watched] = field(default_factory=dict)
     """By correlation id."""
 
+    there_are: int = 0
+    """How many recoveries were open when `open` named some of them."""
+
     _read_at: datetime = EPOCH
     _read_on: float = 0.0
 
@@ -75,10 +78,10 @@ class Watch:
         One that has closed is named once more, so that its last rows are read.
         """
         with telling("listing recoveries"):
-            found = await cast(
-                "Awaitable[list[bytes]]",
-                self.client.zrange(self.keys.open_recoveries, 0, limit - 1),
-            )
+            async with self.client.pipeline(transaction=True) as pipe:
+                pipe.zrange(self.keys.open_recoveries, 0, limit - 1)
+                pipe.zcard(self.keys.open_recoveries)
+                found, self.there_are = await pipe.execute()
         names = [name.decode("utf-8", "replace") for name in found]
         ended = (one for one in self.watched.values() if not one.over)
         return list(dict.fromkeys([*names, *(one.correlation_id for one in ended)]))

@@ -38,11 +38,35 @@ def showing(*, json: bool, one: bool) -> Iterator[Show]:
             yield Picture(live, one=one)
 
 
+class Beyond:
+    """Says on standard error that some are open that are not followed, whenever that begins."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def say(self, followed: int, there_are: int) -> None:
+        """Compare what is followed with what there is."""
+        more = there_are > followed
+        if more and not self._said:
+            typer.echo(
+                f"antiphon: {there_are} recoveries are open; the {followed} longest open are "
+                "followed, name another one to follow it",
+                err=True,
+            )
+        self._said = more
+
+
 class JsonLines:
     """A JSON object for each row of a ledger, and one when the server went away."""
 
-    def changed(self, rows: Rows, _watched: Sequence[Watched], _now: datetime, /) -> None:
+    def __init__(self) -> None:
+        self._beyond = Beyond()
+
+    def changed(
+        self, rows: Rows, watched: Sequence[Watched], _now: datetime, there_are: int, /
+    ) -> None:
         """Write the rows as they stand in the ledger, with the id of their recovery."""
+        self._beyond.say(len(watched), there_are)
         for one, row in rows:
             self._write(
                 {
@@ -67,9 +91,13 @@ class Lines:
 
     def __init__(self, *, one: bool) -> None:
         self.one = one
+        self._beyond = Beyond()
 
-    def changed(self, rows: Rows, _watched: Sequence[Watched], _now: datetime, /) -> None:
+    def changed(
+        self, rows: Rows, watched: Sequence[Watched], _now: datetime, there_are: int, /
+    ) -> None:
         """Write them in the order they happened; of several recoveries, each with its id."""
+        self._beyond.say(len(watched), there_are)
         for one, row in rows:
             prefix = "" if self.one else f"{plain(one.correlation_id)}  "
             typer.echo(f"{prefix}{line(row)}")
@@ -89,7 +117,9 @@ class Picture:
         self._notice = ""
         self._view: RenderableType = ""
 
-    def changed(self, _rows: Rows, watched: Sequence[Watched], now: datetime, /) -> None:
+    def changed(
+        self, _rows: Rows, watched: Sequence[Watched], now: datetime, there_are: int, /
+    ) -> None:
         """Draw anew, unless drawing has become so slow that it would do nothing else."""
         over = any(one.over for one in watched)
         began = time.monotonic()
@@ -99,7 +129,7 @@ class Picture:
         if self.one:
             self._view = OneView(traces[0], self._notice)
         else:
-            self._view = AllView(traces, self._notice)
+            self._view = AllView(traces, self._notice, there_are=there_are)
         self.live.update(self._view, refresh=True)
         self._next = time.monotonic() + (time.monotonic() - began) * _SHARE
 

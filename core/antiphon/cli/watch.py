@@ -79,7 +79,7 @@ async def _watch(settings: Settings, correlation_id: str | None, *, json: bool) 
                 watched = list(follow.watched.values())
                 if correlation_id is not None:
                     check(settings, correlation_id, watched[0].summary)
-                show.changed(rows, watched, follow.now)
+                show.changed(rows, watched, follow.now, follow.there_are)
                 if correlation_id is not None and watched[0].over:
                     return watched[0].summary.verdict if watched[0].summary else None
     raise AssertionError("a watch of all recoveries has no end")
@@ -89,9 +89,14 @@ class Show(Protocol):
     """Where changes go."""
 
     def changed(
-        self, rows: Sequence[tuple[Watched, Entry]], watched: Sequence[Watched], now: datetime, /
+        self,
+        rows: Sequence[tuple[Watched, Entry]],
+        watched: Sequence[Watched],
+        now: datetime,
+        there_are: int,
+        /,
     ) -> None:
-        """Show what is new, or, with no rows, that time has passed."""
+        """Show what is new, or, with no rows, that time has passed; more may be open."""
 
     def say(self, notice: str) -> None:
         """Show something about the watching itself; empty when that is over."""

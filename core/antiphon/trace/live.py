@@ -61,16 +61,21 @@ class OneView:
 class AllView:
     """Draws all open recoveries, a line for each."""
 
-    def __init__(self, traces: Sequence[Trace], notice: str = "") -> None:
+    def __init__(self, traces: Sequence[Trace], notice: str = "", *, there_are: int = 0) -> None:
         self.traces = traces
         self.notice = notice
+        self.there_are = max(there_are, len(traces))
+        """How many are open; these are the ones that are followed."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw a table; the longest open comes first."""
         height = options.height or options.max_height or console.height
         room = max(height - _FOOT - _FOOT, _FEWEST)
         count = len(self.traces)
-        yield Text(f"{count} open {'recovery' if count == 1 else 'recoveries'}", style="bold")
+        head = f"{self.there_are} open {'recovery' if self.there_are == 1 else 'recoveries'}"
+        if self.there_are > count:
+            head += f", the {count} longest open are followed"
+        yield Text(head, style="bold")
         listed = Table(box=None, pad_edge=False)
         for column in ("id", "open for", "what", "done", "now"):
             listed.add_column(column, no_wrap=True, overflow="ellipsis")
@@ -86,7 +91,7 @@ class AllView:
         if count:
             yield listed
         if count > room:
-            yield Text(f"and {count - room} more", style="dim")
+            yield Text(f"and {self.there_are - room} more", style="dim")
         if self.notice:
             yield Text(plain(self.notice), style="bold yellow")
 
