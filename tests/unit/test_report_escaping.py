@@ -124,6 +124,13 @@ def test_a_block_of_code_ends_where_it_should(text: str) -> None:
     assert all(not line.startswith(fence) for line in lines)
 
 
+def test_a_page_holds_no_control_characters() -> None:
+    """A terminal would obey them, and a reader would see the line turned round."""
+    text = as_html(evil_story("\x1b[31mred\x07 \u202edliw\u00a0x"))
+    assert "red" in text
+    assert [c for c in text if not (c.isprintable() or c == "\n")] == []
+
+
 @given(st.text(max_size=40))
 def test_any_text_keeps_a_page_balanced(text: str) -> None:
     """Wherever text can stand, it cannot break out."""

@@ -127,7 +127,7 @@ async def _from_records(settings: Settings, names: Sequence[str]) -> list[Incide
         with progress("Reading records", len(names)) as step:
             for name in names:
                 trace = await records.trace(name)
-                check(settings, name, trace and trace.summary)
+                check(settings, name, None if trace is None else trace.summary)
                 if trace is not None:
                     found.append(Incident(trace, audit))
                 step()

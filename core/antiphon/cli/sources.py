@@ -105,7 +105,7 @@ async def from_record(settings: Settings, *correlation_ids: str) -> list[Trace]:
         records = Records(RedisReading(client, Keys(settings.cell)))
         for correlation_id in correlation_ids:
             trace = await records.trace(correlation_id)
-            check(settings, correlation_id, trace and trace.summary)
+            check(settings, correlation_id, None if trace is None else trace.summary)
             if trace is not None:
                 found.append(trace)
     return found
