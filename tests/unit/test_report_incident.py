@@ -236,6 +236,8 @@ def test_logs_make_the_same_report(story: Any) -> None:
     told = story()
     report = markdown(incident_report([Incident(of(told), None)], told.now))
     assert "from log lines alone" in report
+    assert "by the clocks of the machines that wrote the lines" in report
+    assert "without a hand" not in report, "log lines do not tell who paused"
 
     def coarse(text: str) -> set[tuple[str, ...]]:
         lines = (line.split(" | ", 1) for line in section(text, "What happened").splitlines())

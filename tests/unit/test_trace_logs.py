@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
 from antiphon.trace import AttemptOutcome, StepOutcome, Trace
+from antiphon.trace.slack import lost
 from trace_story import Fact, Story, a_whole_recovery
 
 
@@ -282,6 +284,26 @@ def test_an_entry_that_was_lost_ends_its_delivery_and_may_end_the_recovery() -> 
     trace = Trace.from_logs([*story.lines, orjson.dumps(line)], story.correlation_id)
     assert [step.outcome for step in trace.steps] == [StepOutcome.LOST]
     assert (trace.verdict, trace.closed) == ("failed", story.now)
+
+
+@pytest.mark.parametrize("seconds", [30, -30])
+def test_clocks_that_differ_are_named(seconds: float) -> None:
+    """Work before its event, or after the closing: no wait is made of it that nobody had."""
+    story = Story()
+    failed = story.opens("service.failed", "orders-db")
+    run = story.after(0.1).starts("orders-db.restore", failed, "db-host")
+    story.after(0.3).completes(run)
+    story.closes(run, "completed", done=1)
+    lines = []
+    for text in story.lines:
+        line = orjson.loads(text)
+        if line["event"] in {"delivery.started", "delivery.completed"}:
+            at = datetime.fromisoformat(line["timestamp"]) + timedelta(seconds=seconds)
+            line["timestamp"] = at.isoformat()
+        lines.append(orjson.dumps(line))
+    trace = Trace.from_logs(lines, story.correlation_id)
+    assert "how long things took across machines: their clocks differ by " in trace.missing[0]
+    assert lost(trace) <= trace.duration
 
 
 def test_no_line_at_all_is_an_empty_trace_that_says_so() -> None:

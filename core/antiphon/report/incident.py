@@ -87,10 +87,14 @@ def incident_report(incidents: Sequence[Incident], now: datetime) -> Document:
             sections += [Section(head, first.blocks), *others]
     source = incidents[0].trace.source
     made = f"Made by antiphon report from {_SOURCES[source]}, as of {second(now)} UTC."
-    return Document(title, sections, f"{made} All times are UTC, by the server's clock.")
+    return Document(title, sections, f"{made} All times are UTC, by {_CLOCKS[source]}.")
 
 
 _SOURCES = {"ledger": "the record itself", "logs": "log lines alone"}
+_CLOCKS = {
+    "ledger": "the server's clock",
+    "logs": "the clocks of the machines that wrote the lines",
+}
 
 
 def _overview(incidents: Iterable[Incident]) -> Table:
@@ -158,7 +162,7 @@ def _summary(it: Incident) -> Iterator[Block]:
         ),
         (
             "by hand",
-            "nothing"
+            ("nothing" if trace.source == "ledger" else "nothing that log lines tell of")
             if not it.deeds
             else f"{count(len(it.deeds), 'act')}: {tally(deed.act for deed in it.deeds)}",
         ),
@@ -231,6 +235,8 @@ def _by_hand(it: Incident) -> Iterator[Block]:
     if it.deeds:
         rows = [Row((second(deed.at), told(deed)), by_hand=True) for deed in it.deeds]
         yield from table(("time (UTC)", "what"), rows)
+    elif it.trace.source == "logs":
+        yield Paragraph("Nothing that its log lines tell of.")
     else:
         yield Paragraph("Nothing: it took its course without a hand.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from antiphon.ledger import Kind
 from antiphon.summary import Summary
@@ -12,6 +12,10 @@ from antiphon.trace.inferring import INFERRED
 from antiphon.trace.logs import LogRows
 from antiphon.trace.news import NEWS
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome, TracedEvent
+from antiphon.trace.words import spell
+
+_APART = timedelta(seconds=1)
+"""Clocks that differ by less deceive nobody much."""
 
 
 def in_ledger(history: History) -> Iterator[str]:
@@ -38,6 +42,7 @@ def in_logs(
         )
     if logs.unreadable:
         yield f"what {logs.unreadable} of its lines say: they are cut off or lack a field"
+    yield from _clocks(history, steps, summary)
     yield from _counts(history, steps, summary)
     yield from _publishers(logs, history, summary)
     yield from _attempts(steps, closed=summary.closed)
@@ -45,6 +50,21 @@ def in_logs(
     yield from _decisions(logs, history, steps)
     yield from _people(history, steps, summary)
     yield from _plans(history, summary)
+
+
+def _clocks(history: History, steps: Sequence[Step], summary: Summary) -> Iterator[str]:
+    """Say by how much clocks differ when work began before its event, or after the closing."""
+    apart = timedelta()
+    for step in steps:
+        event, starts = history.events.get(step.event_id), [a.start for a in step.attempts]
+        if starts and event is not None and not step.undo_of:
+            apart = max(apart, event.time - min(starts))
+        if starts and summary.closed is not None and step.event_type not in NEWS:
+            apart = max(apart, max(starts) - summary.closed)
+    if apart >= _APART:
+        yield (
+            f"how long things took across machines: their clocks differ by {spell(apart)} at least"
+        )
 
 
 def _counts(history: History, steps: Sequence[Step], summary: Summary) -> Iterator[str]:

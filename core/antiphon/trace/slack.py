@@ -109,7 +109,8 @@ def lost(trace: Trace, found: Sequence[Idle] | None = None) -> timedelta:
         late = each.until <= schedule.ready[each.step.id]
         name = each.step.event_id if late else each.step.id
         wasted[name] = wasted.get(name, timedelta()) + each.length
-    return min(schedule.gain(wasted), trace.critical_path.duration)
+    # By clocks that differ, a path can be longer than the recovery.
+    return min(schedule.gain(wasted), trace.critical_path.duration, trace.duration)
 
 
 def parallel(trace: Trace) -> tuple[Parallel, ...]:
