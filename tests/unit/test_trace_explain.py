@@ -71,12 +71,16 @@ def test_a_partial_recovery_names_what_failed_first_and_what_never_succeeded() -
             "pager.page on service.failed about orders-db died after 1 attempt: "
             "PermanentError: no such phone number"
         ),
+        (
+            "Left behind: orders-api.restart, orders-cache.warm, orders-db.restore, web.reopen "
+            "took effect, and this did not: pager.page: died after 1 attempts"
+        ),
     )
     assert said.waits == ()
     assert said.next == (
         (
-            "Repair what killed pager.page on service.failed about orders-db, then: "
-            "antiphon dead replay 1795348801200-7"
+            "Repair what killed pager.page on service.failed about orders-db, then, unless its "
+            "letter was dropped: antiphon dead replay 1795348801200-7"
         ),
     )
     assert has(said.unknown, "why a worker fell silent")

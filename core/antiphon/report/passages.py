@@ -130,7 +130,12 @@ def leaves(trace: Trace) -> Iterator[Block]:
     again = _again(trace.steps)
     for step in trace.steps:
         if step.outcome == StepOutcome.DIED and again.get(_work(step), step.start) <= step.start:
-            items.append((f"a dead letter of {step.group}: ", Code("antiphon dead list")))
+            items.append(
+                (
+                    f"a dead letter of {step.group}, unless somebody dropped it: ",
+                    Code("antiphon dead list"),
+                )
+            )
     items += [f"waits: {owed.words}" for owed in trace.outstanding[:MOST_ROWS]]
     if items:
         yield Bullets(items[:MOST_ROWS])

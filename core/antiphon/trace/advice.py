@@ -170,7 +170,10 @@ def _letters(trace: Trace) -> Iterator[str]:
     dead = [step for step in died if not step.dead or step.dead not in replayed]
     for step in dead[:_LETTERS]:
         if step.dead:
-            yield f"Repair what killed {named(step)}, then: antiphon dead replay {step.dead}"
+            yield (
+                f"Repair what killed {named(step)}, then, unless its letter was dropped: "
+                f"antiphon dead replay {step.dead}"
+            )
     if len(dead) > _LETTERS or any(not step.dead for step in dead[:_LETTERS]):
         name = shlex.quote(trace.correlation_id)
         yield f"Look at its dead letters: antiphon dead list --correlation-id {name}"
