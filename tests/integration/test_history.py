@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from antiphon import Settings
 from antiphon.broker.filing import Filing
 from antiphon.broker.history import BEGAN, FILED, SWEPT, RedisHistory
+from antiphon.broker.reading import read_record, read_record_gently
 from antiphon.broker.reviewing import reviewed
 from antiphon.broker.session import Session
 from antiphon.duties.historian import Historian
@@ -358,6 +360,20 @@ async def test_filing_that_stands_still_is_not_passed_over(archive: Archive) -> 
     )
     assert sources.whole_since == sources.recorded_since
     assert sources.stands_since == instant(now - 30 * DAY_MS)
+
+
+async def test_a_large_record_is_read_whole_page_by_page(archive: Archive) -> None:
+    """As in one piece; what runs in the same worker has its turn between pages."""
+    await archive.close("r1")
+    async with archive.client.pipeline(transaction=False) as pipe:
+        for number in range(1003):
+            pipe.xadd(archive.keys.ledger("r1"), {"kind": "progress", "message": number})
+        await pipe.execute()
+    whole = await read_record(archive.client, archive.keys, "r1")
+    paged = await read_record_gently(archive.client, archive.keys, "r1")
+    assert whole is not None
+    assert paged is not None
+    assert replace(paged, read_at=whole.read_at) == whole
 
 
 async def test_a_digest_that_cannot_be_read_is_counted(archive: Archive) -> None:

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from antiphon.broker.clock import now_ms
 from antiphon.broker.faults import telling
-from antiphon.broker.reading import read_record
+from antiphon.broker.reading import read_record_gently
 from antiphon.errors import PermanentError
 from antiphon.instants import EPOCH, instant
 from antiphon.keys import Keys
@@ -154,7 +154,7 @@ async def digested(client: Redis, keys: Keys, correlation_id: str) -> Digest | N
         PermanentError: It cannot be read, because something else wrote to its keys.
     """
     try:
-        record = await read_record(client, keys, correlation_id)
+        record = await read_record_gently(client, keys, correlation_id)
         # A large ledger takes a while to understand, and deliveries must not wait for it.
         return None if record is None else await asyncio.to_thread(_digest, record)
     except ResponseError as error:

@@ -22,7 +22,7 @@ from antiphon.records import Record, Status
 from antiphon.summary import Summary
 
 _PAGE = 200
-"""Recoveries read in one round trip when many are looked through."""
+"""Recoveries, or rows of a large ledger, that are read in one round trip."""
 
 _Row = tuple[bytes, Mapping[bytes, bytes]]
 
@@ -58,6 +58,35 @@ async def read_record(client: Redis, keys: Keys, correlation_id: str) -> Record 
     return Record(
         summary=Summary.from_hash(correlation_id, row),
         ledger=_ledger(ledger),
+        outstanding=_outstanding(outstanding),
+        read_at=instant(int(seconds) * 1000 + int(microseconds) // 1000),
+    )
+
+
+async def read_record_gently(client: Redis, keys: Keys, correlation_id: str) -> Record | None:
+    """Read all of a recovery page by page, so that a large one does not keep others waiting.
+
+    What happens meanwhile may be in the ledger and not yet in the summary.
+    """
+    async with client.pipeline(transaction=True) as pipe:
+        pipe.hgetall(keys.recovery(correlation_id))
+        pipe.smembers(keys.outstanding(correlation_id))
+        pipe.time()
+        row, outstanding, (seconds, microseconds) = await pipe.execute()
+    if not row:
+        return None
+    ledger, first = list[Entry](), "-"
+    while True:
+        page = cast(
+            "list[_Row]", await client.xrange(keys.ledger(correlation_id), first, "+", count=_PAGE)
+        )
+        ledger.extend(_ledger(page))
+        if len(page) < _PAGE:
+            break
+        first = f"({ledger[-1].id}"
+    return Record(
+        summary=Summary.from_hash(correlation_id, row),
+        ledger=tuple(ledger),
         outstanding=_outstanding(outstanding),
         read_at=instant(int(seconds) * 1000 + int(microseconds) // 1000),
     )
