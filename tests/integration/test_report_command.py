@@ -99,7 +99,10 @@ async def test_a_cell_without_recoveries(settings: Settings) -> None:
         (("some-id", "--since", "90d"), "'some-id' and --since ask for two different reports"),
         (("--since", "90d", "--logs", "x"), "--logs and --since ask for two different reports"),
         (("some-id", "--format", "json"), "--format json is of a review"),
-        (("x",) * 101, "101 recoveries are too many for one report"),
+        (
+            tuple(f"x{number}" for number in range(101)),
+            "101 recoveries are too many for one report",
+        ),
         (("some-id",), "no recovery 'some-id' is recorded in the cell"),
         (("some-id", "-o", "/no/such/folder/x.md"), "'/no/such/folder/x.md': there is no such"),
         (("some-id", "-o", "/"), "cannot write the report to '/': it is a folder"),
