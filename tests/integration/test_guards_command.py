@@ -73,7 +73,7 @@ async def test_a_window_says_when_there_is_room_again(
     assert rate["opens"] is None
     lines = await table(settings)
     assert lines[0] == "guard name state held"
-    assert lines[1].startswith("budget restart:api 3 of 3 within 10m, room in 4m 5")
+    assert lines[1].startswith("budget restart:api 3 of 3 within 10m, room in 4m ")
     assert lines[2] == "rate handler:orders.page 1 of 3 within 1m"
 
 
