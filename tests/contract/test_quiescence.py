@@ -19,10 +19,10 @@ from quiescence_machine import Quiescence, explore
 @pytest.mark.timeout(0)
 def test_quiescence_is_exact(redis_url: str) -> None:
     """Whatever happens, a recovery closes with its last work, once, and never before."""
-    explore(Quiescence, redis_url, examples=80, steps=30)
+    explore(Quiescence, redis_url, examples=40, steps=30)
 
 
 @pytest.mark.timeout(0)
 def test_quiescence_is_exact_in_the_flow(redis_url: str) -> None:
     """The same with delays, joins that time out, races, deaths, cancels, undo, children, people."""
-    explore(FlowQuiescence, redis_url, examples=80, steps=50)
+    explore(FlowQuiescence, redis_url, examples=40, steps=50)

@@ -55,8 +55,11 @@ MARKS: Mapping[str, set[str]] = {
     "cell": {"queue:rate:cell"},
     "exclusive": {"queue:exclusive:a", "guards"},
     "budget": {"budget:restart:a"},
+    "breaker": {"guards"},
+    "probed": {"guards"},
 }
-"""Where a guard itself notes that it refused: a place in its queue, or that people were told."""
+"""Where a guard itself notes that it refused: a place in its queue, what it holds, or that people
+were told."""
 
 Refusal = Callable[[GuardedCell, Delivery], Awaitable[None]]
 

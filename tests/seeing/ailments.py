@@ -86,7 +86,7 @@ class ClockFailed(_Ill):
 
 
 class LookDue(_Told):
-    type = "look.due"
+    type = "check.due"
 
 
 class RoofFailed(_Ill):

@@ -109,7 +109,9 @@ class Ward:
         """Let all workers stop in order, so that nothing is said afterwards."""
         for pid in filter(alive, self.workers.values()):
             os.kill(pid, signal.SIGTERM)
-        await until(lambda: not any(map(alive, self.workers.values())), 30)
+            os.kill(pid, signal.SIGCONT)  # one whose suspension outlasted the plan could not obey
+        # What one still runs may take as long as a stopping worker lets it.
+        await until(lambda: not any(map(alive, self.workers.values())), 45)
 
 
 @dataclass

@@ -173,7 +173,8 @@ async def test_prometheus_finds_nothing_to_complain_of(
         fine, died = await fail(settings, "fine", "dies")
         await witness.closed(fine)
         await witness.closed(died, verdict="failed")
-        await until(lambda: _surveyed(client))
+        # The first survey may be older than the handlers; the next is ten seconds off.
+        await until(lambda: _surveyed(client), timeout=30)
         told = (await client.get("/metrics")).content
     pipe = asyncio.subprocess.PIPE
     linter = await asyncio.create_subprocess_exec(

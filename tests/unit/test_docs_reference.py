@@ -62,7 +62,8 @@ def _families() -> set[str]:
     found |= {keys.guard(kind, name) for kind, name in _GUARDS.items()}
     found |= {keys.queue(kind, _GUARDS[kind]) for kind in _QUEUES}
     found.update(keys.incident("<type>", "<subject>"))
-    for name, method in inspect.getmembers(keys, inspect.ismethod):
+    for name in [name for name, it in vars(Keys).items() if inspect.isfunction(it)]:
+        method = getattr(keys, name)
         if name.startswith("_") or name in {"record", "guard", "queue", "incident"}:
             continue
         parameters = inspect.signature(method).parameters.values()
