@@ -439,12 +439,12 @@ async def test_the_map_is_drawn_from_what_runs(settings: Settings, cleo: Visitor
 
     async def drawn() -> str:
         page = (await cleo.get("/map")).text
-        return page if "<svg" in page else ""
+        # Workers describe their handlers one after the other.
+        return page if "shop.restore" in page[page.find("<svg") : page.find("</svg>")] else ""
 
     async with running(opened_shop(settings, lambda: True)):
         page = await until(drawn)
     assert 'aria-label="Choreography of shop"' in page
-    assert "shop.restore" in page[page.index("<svg") : page.index("</svg>")]
     assert "<style" not in page
 
 

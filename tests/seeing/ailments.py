@@ -86,7 +86,7 @@ class ClockFailed(_Ill):
 
 
 class LookDue(_Told):
-    type = "check.due"
+    type = "dose.look_due"
 
 
 class RoofFailed(_Ill):
