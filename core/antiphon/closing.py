@@ -8,21 +8,9 @@ from typing import Any
 import orjson
 
 from antiphon.telemetry import metrics
+from antiphon.telling import Told, say_told
 
 _OPEN = (b"", b"+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """That people were told of a recovery as it closed."""
-
-    guard: str
-    """``undo`` or ``verdict``."""
-    name: str
-    limit: int
-    value: int
-    why: str
-    tier: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +52,8 @@ class Closing:
 def say_closed(closing: Closing | None, correlation_id: str, log: Any) -> None:
     """Say that a recovery is over, if it is, with a logger that knows which, and count it."""
     if closing is not None:
-        if it := closing.told:
-            metrics.decided(it.guard, "escalated")
-            log.error(
-                "recovery.escalated",
-                guard=it.guard,
-                name=it.name,
-                limit=it.limit,
-                value=it.value,
-                reason=it.why,
-                tier=it.tier,
-            )
+        if closing.told:
+            say_told(closing.told, log)
         log.info(
             "recovery.closed",
             verdict=closing.verdict,

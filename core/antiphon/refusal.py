@@ -21,6 +21,7 @@ from antiphon.broker.replies import (
 from antiphon.closing import say_closed
 from antiphon.flow.approval import Approval
 from antiphon.telemetry.metrics import decided
+from antiphon.telling import Told, say_told
 
 UNANSWERED = "nobody answered in time"
 """What `consent.lua` says of a step that was given up because nobody answered."""
@@ -51,19 +52,19 @@ def say_refusal(why: Admission, key: str, correlation_id: str, log: Any) -> None
 
 def say_onset(onset: Onset, log: Any) -> None:
     """Say what a guard noticed when a failure opened a recovery."""
-    decided(onset.guard, "escalated" if onset.told else "noticed")
+    if not onset.told:
+        decided(onset.guard, "noticed")
     if onset.guard == "relapse":
         log.warning("recovery.relapsed", of=onset.of, value=onset.value, limit=onset.limit)
     if onset.told:
-        log.error(
-            "recovery.escalated",
+        told = Told(
             guard=onset.guard,
             name=onset.name,
             limit=onset.limit,
             value=onset.value,
-            reason=onset.why,
-            tier=1,
+            why=onset.why,
         )
+        say_told(told, log)
 
 
 def say_approval(why: OnHold | Suppressed, approval: Approval | None, log: Any) -> None:
@@ -87,16 +88,9 @@ def say_approval(why: OnHold | Suppressed, approval: Approval | None, log: Any) 
         due_ms = None if why.told else why.due_ms
         log.warning("approval.expired", approval=why.name, otherwise=follows, due_ms=due_ms)
     if isinstance(why, OnHold) and why.told:
-        decided("approval", "escalated")
-        log.error(
-            "recovery.escalated",
-            guard="approval",
-            name=why.name,
-            limit=why.limit,
-            value=0,
-            reason="nobody gave an approval in time",
-            tier=1,
-        )
+        reason = "nobody gave an approval in time"
+        told = Told(guard="approval", name=why.name, limit=why.limit, value=0, why=reason)
+        say_told(told, log)
 
 
 def say_unapproved(approval: str, log: Any) -> None:
@@ -140,12 +134,16 @@ def _say_held(why: OnHold, log: Any) -> None:
 
 def _say_suppressed(why: Suppressed, log: Any) -> None:
     """Say which guard ended a delivery, what that stopped, and whether people were told."""
-    counts = {"guard": why.guard, "name": why.name, "limit": why.limit, "value": why.value}
+    counts: dict[str, Any] = {
+        "guard": why.guard,
+        "name": why.name,
+        "limit": why.limit,
+        "value": why.value,
+    }
     decided(why.guard, "suppressed")
     log.warning("delivery.suppressed", **counts, opens_ms=why.opens_ms or None, reason=why.why)
     if why.path:
         decided(why.guard, "halted")
         log.error("recovery.halted", **counts, path=why.path)
     if why.told:
-        decided(why.guard, "escalated")
-        log.error("recovery.escalated", **counts, reason=why.why, tier=1)
+        say_told(Told(**counts, why=why.why), log)

@@ -24,7 +24,8 @@ from antiphon.flow.undoing import UNDO
 from antiphon.keys import Keys
 from antiphon.settings import Settings
 from antiphon.telemetry.logging import get_logger
-from antiphon.telemetry.metrics import decided, duty_failed, published
+from antiphon.telemetry.metrics import duty_failed, published
+from antiphon.telling import Told, say_told
 from antiphon_events import ChildClosed, JoinTimedOut, RecoveryStalled
 
 _AT_ONCE = 100
@@ -159,16 +160,9 @@ class Chimes:
             timer, reply, "recovery.stalled", outstanding=named.decode().split(","),
             deadline_ms=int(deadline_ms),
         )  # fmt: skip
-        decided("deadline", "escalated")
-        self._log.bind(correlation_id=timer.correlation_id).error(
-            "recovery.escalated",
-            guard="deadline",
-            name="recovery",
-            limit=0,
-            value=count,
-            reason=why.decode("utf-8", "replace"),
-            tier=1,
-        )
+        reason = why.decode("utf-8", "replace")
+        told = Told(guard="deadline", name="recovery", limit=0, value=count, why=reason)
+        say_told(told, self._log.bind(correlation_id=timer.correlation_id))
         return more
 
     async def _undo(self, timer: Timer) -> bool:

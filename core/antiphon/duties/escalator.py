@@ -11,6 +11,7 @@ from antiphon.broker.session import Session
 from antiphon.duration import milliseconds
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import duty_failed
+from antiphon.telling import Told, say_told
 
 _AT_ONCE = 100
 
@@ -69,12 +70,5 @@ class Escalator:
         if told == 1:
             tier, *words, limit, value = what
             guard, name, reason = (word.decode("utf-8", "replace") for word in words)
-            self._log.bind(correlation_id=correlation_id).error(
-                "recovery.escalated",
-                guard=guard,
-                name=name,
-                limit=limit,
-                value=value,
-                reason=reason,
-                tier=tier,
-            )
+            raised = Told(guard=guard, name=name, limit=limit, value=value, why=reason, tier=tier)
+            say_told(raised, self._log.bind(correlation_id=correlation_id))
