@@ -9,7 +9,6 @@ import asyncio
 import os
 import re
 import subprocess
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
-from redis import Redis
 
 from antiphon import Publisher, Settings
 from antiphon.broker.auditing import latest
@@ -38,7 +36,6 @@ from browsing import (
     tokens_file,
 )
 from debian import INSTALLING_SECONDS
-from leaks import keys_of
 from witness import Witness
 
 _ARTEFACTS = Path(kept) if (kept := os.environ.get("ANTIPHON_ARTEFACTS")) else None
@@ -97,17 +94,21 @@ class Journey:
         return correlation_id
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town(
-    redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     lasting_process: Callable[[int], None],
 ) -> Iterator[Town]:
-    settings = Settings(redis_url=redis_url, cell=f"town-{uuid.uuid4().hex[:8]}")
+    """A town on a server of its own: others look at all that the shared one does."""
     folder = tmp_path_factory.mktemp("town")
+    server = EmbeddedServer(folder / "server", durability="none")
+    server.start()
+    lasting_process(server.pid)
+    settings = Settings(redis_url=server.url, cell="town")
     tokens, made = tokens_file(folder)
     repaired = folder / "repaired"
     with ExitStack() as stack:
+        stack.callback(server.stop)
 
         def lasts(process: subprocess.Popen[bytes]) -> None:
             stack.callback(end, process)
@@ -121,9 +122,6 @@ def town(
         chromium, address = run_chromium(folder)
         lasts(chromium)
         yield Town(settings, process, made, repaired, address)
-    with Redis.from_url(redis_url) as client:
-        if keys := keys_of(client, settings.cell):
-            client.unlink(*keys)
 
 
 @pytest.fixture
@@ -293,6 +291,7 @@ async def test_the_keyboard_is_enough(journey: Journey) -> None:
     async with journey.guest() as ana:
         page, keyboard = ana.page, ana.page.keyboard
         await ana.go("/login")
+        await expect(page.get_by_label("Token")).to_be_focused()
         await keyboard.type(journey.token("ana"))
         await keyboard.press("Enter")
         await page.wait_for_url("**/recoveries")
