@@ -6,7 +6,7 @@ import inspect
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import hypothesis
@@ -16,7 +16,7 @@ from redis import Redis
 from antiphon.broker.server import EmbeddedServer
 from antiphon.errors import ServerNotFound
 from antiphon.settings import ENV_PREFIX, Settings
-from leaks import immortal_keys, keys_of, processes_left, tasks_left
+from leaks import immortal_keys, keys_of, lasts, processes_left, tasks_left
 from witness import Witness
 
 # Shells start background jobs deaf to Ctrl-C, and programs inherit it; tests send it to programs.
@@ -25,8 +25,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes is a matter of the machine: speed is measured in benchmarks, not here.
 hypothesis.settings.register_profile("antiphon", deadline=None)
 hypothesis.settings.load_profile("antiphon")
-
-_SESSION_PROCESSES = pytest.StashKey[tuple[int, ...]]()
 
 
 @contextmanager
@@ -40,25 +38,12 @@ def _server_or_skip() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def lasting_process(pytestconfig: pytest.Config) -> Callable[[int], None]:
-    """Say of a process that it lasts as long as the session."""
-
-    def lasts(pid: int) -> None:
-        known = pytestconfig.stash.get(_SESSION_PROCESSES, ())
-        pytestconfig.stash[_SESSION_PROCESSES] = (*known, pid)
-
-    return lasts
-
-
-@pytest.fixture(scope="session")
-def shared_server(
-    tmp_path_factory: pytest.TempPathFactory, lasting_process: Callable[[int], None]
-) -> Iterator[EmbeddedServer]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     # Nothing kills this one, so its disk need not be waited for.
     running = EmbeddedServer(tmp_path_factory.mktemp("shared-server"), durability="none")
     with _server_or_skip():
         running.start()
-    lasting_process(running.pid)
+    lasts(running.pid)
     yield running
     running.stop()
 
@@ -121,10 +106,9 @@ def _own_surroundings(monkeypatch: pytest.MonkeyPatch, _empty_home: str) -> None
 
 
 @pytest.fixture(autouse=True)
-def _no_process_left(pytestconfig: pytest.Config) -> Iterator[None]:
+def _no_process_left() -> Iterator[None]:
     yield
-    expected: tuple[int, ...] = pytestconfig.stash.get(_SESSION_PROCESSES, ())
-    left = processes_left(expected)
+    left = processes_left()
     named = [str(process) for process in left]
     for process in left:
         process.kill()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 import psutil
 from redis import Redis
 
 _GRACE_SECONDS = 2.0
+_LASTING_PROCESSES = set[int]()
 
 _LASTING = ("events:", "subscribers:", "recoveries:", "due:", "inbox:")
 _LASTING_ALONE = ("fence", "dead", "groups", "workers", "history")
@@ -52,17 +53,22 @@ async def tasks_left() -> list[asyncio.Task[object]]:
     return sorted(left, key=lambda task: task.get_name())
 
 
-def processes_left(expected: Collection[int]) -> list[psutil.Process]:
-    """List child processes that do not end by themselves soon, apart from those expected."""
-    left = list(_descendants(psutil.Process(), expected))
+def lasts(pid: int) -> None:
+    """Say of a process that it, and what it starts, lasts longer than one test."""
+    _LASTING_PROCESSES.add(pid)
+
+
+def processes_left() -> list[psutil.Process]:
+    """List child processes that do not end by themselves soon, apart from those that last."""
+    left = list(_descendants(psutil.Process()))
     if not left:
         return []
     _, alive = psutil.wait_procs(left, timeout=_GRACE_SECONDS)
     return list(alive)
 
 
-def _descendants(parent: psutil.Process, expected: Collection[int]) -> Iterator[psutil.Process]:
+def _descendants(parent: psutil.Process) -> Iterator[psutil.Process]:
     for child in parent.children():
-        if child.pid not in expected:
+        if child.pid not in _LASTING_PROCESSES:
             yield child
             yield from child.children(recursive=True)

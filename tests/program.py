@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from antiphon.settings import ENV_PREFIX, Settings
+from warm import Output, WarmStart
 
 _PATIENCE_SECONDS = 60.0
+_WARM = WarmStart()
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,22 @@ async def antiphon(settings: Settings, *arguments: str, answer: str = "") -> End
     """
     given = settings.model_dump(mode="json", include=settings.model_fields_set)
     told = {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in given.items()}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "antiphon",
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **told, "COLUMNS": "200"},
+    environment = {**os.environ, **told, "COLUMNS": "200"}
+    run = _WARM.run if _WARM.suits(environment) else _run_cold
+    ended = await asyncio.to_thread(run, arguments, environment, answer.encode(), _PATIENCE_SECONDS)
+    assert b"Traceback" not in ended.err, ended.err.decode()
+    return Ended(ended.status, ended.out.decode(), ended.err.decode())
+
+
+def _run_cold(
+    arguments: Sequence[str], environment: Mapping[str, str], answer: bytes, patience_s: float
+) -> Output:
+    done = subprocess.run(
+        [sys.executable, "-m", "antiphon", *arguments],
+        input=answer,
+        capture_output=True,
+        env=dict(environment),
+        timeout=patience_s,
+        check=False,
     )
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        out, err = await process.communicate(answer.encode())
-    assert process.returncode is not None
-    assert b"Traceback" not in err, err.decode()
-    return Ended(process.returncode, out.decode(), err.decode())
+    return Output(done.returncode, done.stdout, done.stderr)

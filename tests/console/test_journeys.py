@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from browsing import (
     tokens_file,
 )
 from debian import INSTALLING_SECONDS
+from leaks import lasts
 from witness import Witness
 
 _ARTEFACTS = Path(kept) if (kept := os.environ.get("ANTIPHON_ARTEFACTS")) else None
@@ -95,32 +96,29 @@ class Journey:
 
 
 @pytest.fixture(scope="module")
-def town(
-    tmp_path_factory: pytest.TempPathFactory,
-    lasting_process: Callable[[int], None],
-) -> Iterator[Town]:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A town on a server of its own: others look at all that the shared one does."""
     folder = tmp_path_factory.mktemp("town")
     server = EmbeddedServer(folder / "server", durability="none")
     server.start()
-    lasting_process(server.pid)
+    lasts(server.pid)
     settings = Settings(redis_url=server.url, cell="town")
     tokens, made = tokens_file(folder)
     repaired = folder / "repaired"
     with ExitStack() as stack:
         stack.callback(server.stop)
 
-        def lasts(process: subprocess.Popen[bytes]) -> None:
+        def stays(process: subprocess.Popen[bytes]) -> None:
             stack.callback(end, process)
-            lasting_process(process.pid)
+            lasts(process.pid)
 
         worker = run_worker(settings, folder, "console_shop:shop", SHOP_REPAIRED=str(repaired))
-        lasts(worker)
+        stays(worker)
         given = {"ANTIPHON_CONSOLE_TOKENS": str(tokens)}
         process = run_console(settings, folder, "--logs", str(folder / "worker.log"), **given)
-        lasts(process.process)
+        stays(process.process)
         chromium, address = run_chromium(folder)
-        lasts(chromium)
+        stays(chromium)
         yield Town(settings, process, made, repaired, address)
 
 

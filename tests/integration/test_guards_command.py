@@ -62,7 +62,7 @@ async def test_a_window_says_when_there_is_room_again(
     settings: Settings, guards: Guardroom
 ) -> None:
     """Uses that have left the window do not count, and the oldest that does leaves next."""
-    await guards.use("budget", "restart:api", 3, 10 * MINUTE_MS, 1000, 60_000, 300_000, 900_000)
+    await guards.use("budget", "restart:api", 3, 10 * MINUTE_MS, 1000, 60_000, 330_000, 900_000)
     await guards.use("rate", "handler:orders.page", 3, MINUTE_MS, 1000)
     state = await shown(settings)
     budget, rate = state["windows"]
