@@ -95,7 +95,7 @@ class HandlerGuards(BaseModel):
     ``off`` takes a guard away.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget: _MaybeQuota = None
     """Attempts per subject, such as ``3/10m``."""
@@ -113,7 +113,7 @@ class HandlerGuards(BaseModel):
 class ServiceGuards(BaseModel):
     """What a deployment sets for one service as a whole."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: _MaybeQuota = None
     """Attempts of all its handlers together."""
@@ -125,7 +125,7 @@ Partial = Literal["accept", "escalate", "roll-back"]
 class RecoveryTerms(BaseModel):
     """What a deployment sets for the recoveries that events of one type open."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     deadline: _MaybePositive = None
     """When such a recovery should be over, from its opening."""
@@ -147,7 +147,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
     )
 
     redis_url: Annotated[str | None, Field(repr=False)] = None

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from antiphon.trace.cuts import Cut, cuts
 from antiphon.trace.glyphs import Glyphs
@@ -23,6 +24,25 @@ _CUT_COLUMNS = 3
 """What is left of a stretch that is cut out; the mark stands in the middle."""
 
 
+class _Stretch(NamedTuple):
+    """A stretch of time that is drawn at one scale."""
+
+    began: float
+    """In seconds since the beginning of the axis; `length` is in seconds as well."""
+
+    length: float
+    first: float
+    """The column it begins in; `width` is in columns as well."""
+
+    width: float
+
+    @classmethod
+    def between(cls, since: tuple[timedelta, float], until: tuple[timedelta, float]) -> Self:
+        """Make the one between two instants and their columns."""
+        (left, first), (right, last) = since, until
+        return cls(left.total_seconds(), (right - left).total_seconds(), first, last - first)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """A stretch of time over a number of columns, without the parts that are cut out of it."""
@@ -32,14 +52,21 @@ class Axis:
     columns: int
     glyphs: Glyphs
     cuts: tuple[Cut, ...] = ()
-    _knots: tuple[tuple[timedelta, float], ...] = field(init=False)
+    _stretches: tuple[_Stretch, ...] = field(init=False)
+    _ends: tuple[float, ...] = field(init=False)
+    """When each stretch but the last is over, in seconds since the beginning."""
+
     _marks: tuple[int, ...] = field(init=False)
     """The columns of the cuts."""
 
     def __post_init__(self) -> None:
         knots = tuple(self._drawn())
         middle = [math.floor(first + _CUT_COLUMNS / 2) for _, first in knots[1:-1:2]]
-        object.__setattr__(self, "_knots", knots)
+        drawn = tuple(
+            _Stretch.between(*ends) for ends in pairwise(knots) if ends[0][0] < ends[1][0]
+        )
+        object.__setattr__(self, "_stretches", drawn)
+        object.__setattr__(self, "_ends", tuple(it.began + it.length for it in drawn[:-1]))
         object.__setattr__(self, "_marks", tuple(middle))
 
     @classmethod
@@ -137,13 +164,6 @@ class Axis:
         yield length, float(self.columns)
 
     def _place(self, moment: datetime) -> float:
-        since = moment - self.began
-        if not self.cuts:
-            return since / self._knots[-1][0] * self.columns
-        position = bisect_right(self._knots, since, 1, len(self._knots) - 1, key=_since)
-        (left, first), (right, last) = self._knots[position - 1 : position + 1]
-        return first + (since - left) / (right - left) * (last - first) if right > left else first
-
-
-def _since(knot: tuple[timedelta, float]) -> timedelta:
-    return knot[0]
+        since = (moment - self.began).total_seconds()
+        began, length, first, width = self._stretches[bisect_right(self._ends, since)]
+        return first + (since - began) / length * width

@@ -159,6 +159,8 @@ class _Rows:
 
 def _turns(step: Step) -> Sequence[Attempt | Hold | StepOutcome]:
     """Put attempts and holds in one order, and the outcome behind when neither tells it."""
+    if step.attempts and not step.holds and not step.suppression:
+        return step.attempts
     turns: list[Attempt | Hold | StepOutcome] = []
     held = list(step.holds)
     for attempt in step.attempts:

@@ -101,21 +101,21 @@ def _by_place(steps: Iterable[Step]) -> dict[tuple[str, str], Step]:
 def branches(trace: Trace, glyphs: Glyphs) -> Iterator[Branch]:
     """Walk the tree from its roots, depth first, everything exactly once."""
     family = _Family(trace)
-    seen: set[str] = set()
+    seen = set[int]()  # by identity: to name each part again and again would take half the time
     # Causes are claims of whoever wrote the entry: a ring of them has no root, so try every event.
     for root in (*family.roots, *trace.events):
         pending: list[Branch] = [Branch(root, "", "")]
         while pending:
             branch = pending.pop()
-            if branch.node.id in seen:
+            if id(branch.node) in seen:
                 continue
-            seen.add(branch.node.id)
-            children = [child for child in family.of(branch.node) if child.id not in seen]
+            seen.add(id(branch.node))
             yield branch
-            pending.extend(reversed(list(_led(branch, children, glyphs))))
+            if children := [it for it in family.of(branch.node) if id(it) not in seen]:
+                pending.extend(reversed(_led(branch, children, glyphs)))
 
 
-def _led(parent: Branch, children: Sequence[Node], glyphs: Glyphs) -> Iterator[Branch]:
+def _led(parent: Branch, children: Sequence[Node], glyphs: Glyphs) -> list[Branch]:
     """Put the guides before the children of a node.
 
     An event stands under the step that published it, without a level of its own: a hop of the
@@ -123,13 +123,15 @@ def _led(parent: Branch, children: Sequence[Node], glyphs: Glyphs) -> Iterator[B
     """
     inner = parent.below[-_WIDEST_GUIDE:]
     if not isinstance(parent.node, TracedEvent):
-        for child in children:
-            if isinstance(child, Step):
-                yield Branch(child, inner + glyphs.undoes, inner + glyphs.gap)
-            else:
-                yield Branch(child, inner + glyphs.publishes, inner)
-        return
-    for position, child in enumerate(children, 1):
-        is_last = position == len(children)
-        piece, rest = (glyphs.last, glyphs.gap) if is_last else (glyphs.fork, glyphs.through)
-        yield Branch(child, inner + piece, inner + rest)
+        return [
+            Branch(child, inner + glyphs.undoes, inner + glyphs.gap)
+            if isinstance(child, Step)
+            else Branch(child, inner + glyphs.publishes, inner)
+            for child in children
+        ]
+    *others, last = children
+    fork, through = inner + glyphs.fork, inner + glyphs.through
+    return [
+        *(Branch(child, fork, through) for child in others),
+        Branch(last, inner + glyphs.last, inner + glyphs.gap),
+    ]

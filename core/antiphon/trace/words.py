@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,11 @@ _LONG_IN_SECONDS = timedelta(seconds=99.95)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
+_REMEMBERED = 4096
+"""Words that are kept: a long recovery says the same few thousands of times."""
 
+
+@lru_cache(maxsize=_REMEMBERED)
 def spell(length: timedelta) -> str:
     """Write a duration in at most seven characters up to 99 days: `340 ms`, `12.3 s`, `2m 05s`.
 
@@ -38,6 +43,7 @@ def clock(moment: datetime, as_of: datetime) -> str:
     return f"{moment:%H:%M:%S}" if moment.date() == as_of.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def plain(text: str) -> str:
     """Make text from outside safe for a terminal: one line, no control characters.
 
