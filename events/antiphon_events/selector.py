@@ -22,7 +22,7 @@ class Selector:
         predicates: Conditions that must all hold. They see the decoded event and must be pure.
 
     Raises:
-        TypeError: The class has no ``type``, so no such event is ever published.
+        TypeError: It is no class, or one that has no ``type``, so no such event is ever published.
     """
 
     event: type[Event]
@@ -30,6 +30,8 @@ class Selector:
     predicates: tuple[Callable[[Any], bool], ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.event, type):
+            raise TypeError(f"{self.event!r} is not a class of events; select one class at a time")
         if not hasattr(self.event, "type"):
             raise TypeError(
                 f"{self.event.__name__} has no type: it is a base of events; select one of them"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from antiphon_events import (
     Failure,
     InvalidAttribute,
     Selector,
+    ServiceDegraded,
     ServiceFailed,
     ServiceRestarted,
 )
@@ -82,6 +85,13 @@ def test_a_base_of_events_cannot_be_selected() -> None:
     """A handler that would never be called is refused where it is written."""
     with pytest.raises(TypeError, match="Failure has no type"):
         Failure.about("orders-db")
+
+
+def test_a_union_cannot_be_selected() -> None:
+    """A selector is of one class; several are selected one by one."""
+    union: Any = ServiceFailed | ServiceDegraded
+    with pytest.raises(TypeError, match=r"ServiceFailed \| .* is not a class of events"):
+        Selector(union)
 
 
 @pytest.mark.parametrize("subject", ["", "a\nb", "x" * 257])

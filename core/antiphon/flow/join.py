@@ -6,12 +6,16 @@ restart nor a late deployment loses it, and the join fires once.
 
 from __future__ import annotations
 
+import reprlib
+import types
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from antiphon.errors import ConfigurationError
 from antiphon_events import Event, Selector
+from antiphon_events.attribute import shown
 
 E = TypeVar("E", bound=Event)
 Choice = type[Event] | Selector
@@ -22,8 +26,38 @@ _MOST = 3_000
 
 
 def selector(choice: Choice) -> Selector:
-    """A selector as it is, or the selector of every event of a type."""
-    return choice if isinstance(choice, Selector) else Selector(choice)
+    """A selector as it is, or the selector of every event of a type.
+
+    Raises:
+        ConfigurationError: it is neither, such as a union of types, a name, or an event itself.
+        TypeError: it is a base of events.
+    """
+    if isinstance(choice, Selector):
+        return choice
+    if isinstance(choice, type) and issubclass(choice, Event):
+        return Selector(choice)
+    raise ConfigurationError(_misunderstood(choice))
+
+
+def _misunderstood(choice: Any) -> str:
+    """Say why something selects no events, and what would."""
+    if isinstance(choice, Join):
+        return "a join is made of types of events and selectors, not of a join"
+    if typing.get_origin(choice) in {typing.Union, types.UnionType}:
+        given = [getattr(it, "__name__", str(it)) for it in typing.get_args(choice)]
+        names = [name for name in given if name != "NoneType"]
+        return (
+            f"{' | '.join(given)} is a union, not a type of event: give the types one by one, "
+            f"service.on({', '.join(names)})"
+        )
+    if isinstance(choice, Event):
+        name = type(choice).__name__
+        return f"one event of {name} about {choice.subject!r} selects none: give its type, {name}"
+    value = shown(choice) if isinstance(choice, str) else " ".join(reprlib.repr(choice).split())
+    return (
+        f"{value} is neither a type of event nor a selector: give a class of events such as "
+        "ServiceFailed, or ServiceFailed.about(…)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
