@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from antiphon import Recovery
+from antiphon.advised import command
 from antiphon.instants import instant, iso
 from antiphon.trace.words import plain
 from antiphon_events import ApprovalRequested, RecoveryEscalated
@@ -55,7 +55,7 @@ class Notice:
         if isinstance(event, ApprovalRequested):
             return cls._request(event, recovery)
         # Made here and not taken from the event: a person is going to paste them into a shell.
-        recovery_id = shlex.quote(_line(recovery.correlation_id))
+        recovery_id = _line(recovery.correlation_id)
         return cls(
             subject=_line(event.subject),
             reason=_line(event.reason),
@@ -65,15 +65,15 @@ class Notice:
             value=event.value,
             tier=event.tier,
             tried=tuple(map(_line, event.tried)),
-            correlation_id=_line(recovery.correlation_id),
+            correlation_id=recovery_id,
             event_id=_line(recovery.event_id),
-            trace=f"antiphon trace {recovery_id}",
-            acknowledge=f"antiphon ack {recovery_id}",
+            trace=command("trace", recovery_id),
+            acknowledge=command("ack", recovery_id),
         )
 
     @classmethod
     def _request(cls, event: ApprovalRequested, recovery: Recovery) -> Notice:
-        approval = shlex.quote(_line(event.approval))
+        approval = _line(event.approval)
         who = " or ".join(map(_line, event.approvers)) or "anybody but who asked for it"
         until = f" until {iso(instant(event.expires_ms))}" if event.expires_ms else ""
         follows = f", otherwise: {_line(event.otherwise)}" if until else ""
@@ -88,9 +88,9 @@ class Notice:
             tried=(),
             correlation_id=_line(recovery.correlation_id),
             event_id=_line(recovery.event_id),
-            trace=f"antiphon trace {shlex.quote(_line(recovery.correlation_id))}",
-            acknowledge=f"antiphon approve {approval} --reason WHY",
-            refuse=f"antiphon deny {approval} --reason WHY",
+            trace=command("trace", _line(recovery.correlation_id)),
+            acknowledge=command("approve", approval, "--reason WHY"),
+            refuse=command("deny", approval, "--reason WHY"),
             requester=_line(event.requester),
         )
 

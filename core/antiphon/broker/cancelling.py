@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from antiphon.advised import command
 from antiphon.broker.errand import Errand
 from antiphon.broker.replies import said
 from antiphon.broker.scripts import Call, script
@@ -77,7 +77,7 @@ class Cancelling:
                     "place"
                 )
             case [3, verdict]:
-                trace = f"antiphon trace {shlex.quote(correlation_id)}"
+                trace = command("trace", correlation_id)
                 raise AntiphonError(
                     f"the recovery {correlation_id!r} is over, as {verdict.decode()}: there is "
                     f"nothing to cancel; `{trace}` shows how it went"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
+from antiphon.advised import command
 from antiphon.broker.errand import Errand
 from antiphon.broker.scripts import Call, script
 from antiphon.duration import milliseconds
@@ -57,7 +57,7 @@ class Escalations:
                     "place"
                 )
             case [3]:
-                trace = f"antiphon trace {shlex.quote(correlation_id)}"
+                trace = command("trace", correlation_id)
                 raise AntiphonError(
                     f"nobody was told of the recovery {correlation_id!r}, so there is nothing to "
                     f"acknowledge; `{trace}` shows how it stands"

@@ -52,11 +52,10 @@ def cancel(
             }
         )
     else:
-        import shlex  # noqa: PLC0415  as above
-
+        from antiphon.advised import command  # noqa: PLC0415  as above
         from antiphon.trace.words import plain  # noqa: PLC0415
 
-        trace = f"antiphon trace {shlex.quote(correlation_id)}"
+        trace = command("trace", correlation_id)
         then = ": " if ended.repeated else "\n→ "
         typer.echo(ended.said(by) + then + plain(trace))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import typer
 from rich.text import Text
 
+from antiphon.advised import command
 from antiphon.cli.output import console, table
 from antiphon.deadletter import DeadLetter
 from antiphon.instants import iso
@@ -56,7 +56,7 @@ def describe_letter(letter: DeadLetter) -> None:
 
 def trace_command(letter: DeadLetter) -> str:
     """Return the command that shows the recovery a letter belongs to."""
-    return f"antiphon trace {shlex.quote(letter.correlation_id)}"
+    return command("trace", letter.correlation_id)
 
 
 def replayed(letter: DeadLetter) -> str:

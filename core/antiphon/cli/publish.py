@@ -103,7 +103,8 @@ async def _publish(
     source: str,
     as_json: bool,
 ) -> bool:
-    from antiphon.publisher import Publisher  # noqa: PLC0415  as above
+    from antiphon.advised import command  # noqa: PLC0415  as above
+    from antiphon.publisher import Publisher  # noqa: PLC0415
 
     async with Publisher(settings, source=source) as publisher:
         receipt = await publisher.publish(event, correlation_id=correlation_id)
@@ -116,9 +117,8 @@ async def _publish(
         async with asyncio.timeout(patience.total_seconds()):
             verdict = await _verdict(settings, receipt, quiet=as_json)
     except TimeoutError:
-        raise ConfigurationError(
-            f"no verdict yet; see: antiphon trace {receipt.correlation_id}"
-        ) from None
+        see = command("trace", receipt.correlation_id)
+        raise ConfigurationError(f"no verdict yet; see: {see}") from None
     _say(receipt, verdict, as_json=as_json)
     return verdict == "completed"
 

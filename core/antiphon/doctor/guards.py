@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
+from antiphon.advised import command
 from antiphon.doctor.facts import Facts
 from antiphon.doctor.finding import Finding, Grade
 from antiphon.duration import format_duration
@@ -66,7 +66,7 @@ def _spent(budget: Window, state: GuardState) -> Finding:
         f"{plain(budget.name)}: {budget.used} of {budget.limit} attempts within "
         f"{format_duration(budget.window)} are used{room}",
         "what was tried so often does not help: look at the subject; "
-        + plain(f"antiphon guards reset budget {shlex.quote(budget.name)} --reason TEXT"),
+        + plain(command("guards reset budget", budget.name, "--reason TEXT")),
     )
 
 
@@ -74,7 +74,7 @@ def _escalated(one: Escalation, now: datetime) -> Finding:
     details = [f"tier {one.tier}"]
     details += [f"told {spell(now - one.since)} ago"] if one.since else []
     details += [f"the next in {spell(one.next - now)}"] if one.next else []
-    identity = shlex.quote(one.correlation_id)
+    show, answer = command("trace", one.correlation_id), command("ack", one.correlation_id)
     return Finding(
         Grade.PROBLEM,
         "escalation",
@@ -82,7 +82,7 @@ def _escalated(one: Escalation, now: datetime) -> Finding:
             f"{one.correlation_id} about {one.subject or '?'} needs a person: "
             f"{one.reason or 'no reason is on record'} ({', '.join(details)})"
         ),
-        plain(f"antiphon trace {identity}; then antiphon ack {identity}"),
+        plain(f"{show}; then {answer}"),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 
+from antiphon.advised import command
 from antiphon.doctor.facts import Facts
 from antiphon.doctor.finding import Finding, Grade
 from antiphon.trace.words import plain, spell
@@ -26,7 +26,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
             Grade.PROBLEM,
             plain(group),
             f"the recovery {facts.recoveries.oldest} waits for it, and it is not registered",
-            f"run the service that has it, or antiphon groups retire {shlex.quote(group)}",
+            f"run the service that has it, or {command('groups retire', group)}",
         )
 
 
@@ -54,5 +54,5 @@ def _oldest(facts: Facts) -> Finding:
         "recoveries",
         f"{recoveries.count} open; the oldest, {recoveries.oldest}, for {spell(age)}, by "
         f"{plain(recoveries.about)}, waits: {'; '.join(waits)}",
-        f"antiphon trace {shlex.quote(recoveries.oldest)}" if age > _LONG else "",
+        command("trace", recoveries.oldest) if age > _LONG else "",
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import shlex
 from collections.abc import Iterator
 
 from rich.console import Console
 
+from antiphon.advised import command
 from antiphon.report.document import Code, Figure, Paragraph
 from antiphon.trace import Trace
 from antiphon.trace.picture import Picture
@@ -23,8 +23,8 @@ def figures(trace: Trace) -> Iterator[Figure | Paragraph]:
     from antiphon.drawing import causation, waterfall  # noqa: PLC0415  only HTML needs them
 
     if len(trace.steps) > _MOST_STEPS:
-        command = Code(f"antiphon trace {shlex.quote(trace.correlation_id)}")
-        yield Paragraph((f"{len(trace.steps)} steps are too many for a picture here: ", command))
+        shows = Code(command("trace", trace.correlation_id))
+        yield Paragraph((f"{len(trace.steps)} steps are too many for a picture here: ", shows))
         return
     drawn = len(trace.steps) <= _MOST_DRAWN
     text = _text(trace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from antiphon.advised import command
 from antiphon.report.digest import episodes
 from antiphon.report.document import Block, Bullets, Code, Line, Paragraph, Row
 from antiphon.report.prose import MOST_ROWS, count, table
@@ -104,7 +105,7 @@ def family(trace: Trace) -> Iterator[Block]:
     """Name the recovery that started it, and those it started."""
     items: list[Line] = []
     if parent := trace.summary.parent:
-        items.append(("It was started by ", Code(parent), "; ", Code(f"antiphon report {parent}")))
+        items.append(("It was started by ", Code(parent), "; ", Code(command("report", parent))))
     for child in trace.children[:MOST_ROWS]:
         end = (
             f", {child.verdict} after {spell(child.closed - child.at)}"

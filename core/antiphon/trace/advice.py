@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from antiphon.advised import command
 from antiphon.guards.scope import Scope
 from antiphon.trace import approvals, pending
 from antiphon.trace.decisions import Hold
@@ -20,34 +21,35 @@ if TYPE_CHECKING:
 _LETTERS = 3
 """Dead letters that are named one by one."""
 
+_WHY = "--reason TEXT"
 _BY_ITSELF = "comes by itself"
 
 
 def advice(trace: Trace) -> Iterator[str]:
     """Say what to do next, the most urgent first; never nothing."""
-    name = shlex.quote(trace.correlation_id)
+    name = trace.correlation_id
     said = list(dict.fromkeys((*_acknowledge(trace), *_owed(trace), *_remedies(trace))))
     yield from said
     if trace.closed is None:
         if trace.summary.stalled or trace.stall:
-            yield f"It is past its deadline; to end it: antiphon cancel {name} --reason TEXT"
+            yield f"It is past its deadline; to end it: {command('cancel', name, _WHY)}"
         if trace.source == "logs":
-            yield f"See what is owed, which log lines do not tell: antiphon explain {name}"
+            yield f"See what is owed, which log lines do not tell: {command('explain', name)}"
         elif not trace.outstanding:
             yield "It waits for nothing that is recorded and has not closed: antiphon doctor"
-        yield f"Follow it: antiphon watch {name}"
+        yield f"Follow it: {command('watch', name)}"
     elif not said and trace.verdict == "completed":
         yield "Nothing is to be done."
     elif not said:
-        yield f"See what happened: antiphon trace {name}"
+        yield f"See what happened: {command('trace', name)}"
 
 
 def _acknowledge(trace: Trace) -> Iterator[str]:
     summary = trace.summary
     told = bool(trace.escalations) or summary.escalated is not None
     if told and trace.acknowledgement is None and summary.acked is None:
-        name = shlex.quote(trace.correlation_id)
-        yield f"People were told and nobody has acknowledged it: antiphon ack {name}"
+        known = command("ack", trace.correlation_id)
+        yield f"People were told and nobody has acknowledged it: {known}"
 
 
 def _owed(trace: Trace) -> Iterator[str]:
@@ -60,7 +62,7 @@ def _owed(trace: Trace) -> Iterator[str]:
             case pending.UNDO:
                 yield "Undoing goes on by itself, step after step; if it does not: antiphon doctor"
             case pending.CHILD:
-                yield f"See what its child waits for: antiphon explain {shlex.quote(owed.entry)}"
+                yield f"See what its child waits for: {command('explain', owed.entry)}"
             case _ if owed.group == NOBODY:
                 yield (
                     f"Deploy a handler of {owed.type}, or wait until it is given up "
@@ -79,10 +81,10 @@ def _instant(owed: Outstanding) -> Iterator[str]:
 
 def _unbegun(owed: Outstanding) -> Iterator[str]:
     service = owed.group.rpartition(".")[0]
-    group = shlex.quote(owed.group)
+    retire = command("groups retire", owed.group)
     yield (
         f"{owed.group} has not been taken up; does a worker of {service} run? antiphon groups "
-        f"list; if the handler is gone for good: antiphon groups retire {group}"
+        f"list; if the handler is gone for good: {retire}"
     )
 
 
@@ -117,8 +119,8 @@ def _hold(hold: Hold, step: Step, trace: Trace) -> Iterator[str]:
     elif kind == "breaker":
         yield (
             f"The breaker {hold.guard.name} probes by itself; repair what is behind it. "
-            f"antiphon guards; to close it by hand: antiphon guards reset breaker "
-            f"{shlex.quote(hold.guard.name)} --reason TEXT"
+            "antiphon guards; to close it by hand: "
+            f"{command('guards reset breaker', hold.guard.name, _WHY)}"
         )
     else:
         yield f"The turn of {step.group} {_BY_ITSELF} ({hold.guard}); the queue: antiphon guards"
@@ -127,11 +129,10 @@ def _hold(hold: Hold, step: Step, trace: Trace) -> Iterator[str]:
 def _answer(name: str, trace: Trace) -> Iterator[str]:
     asked = next((it for it in trace.approvals if it.id == name), None)
     who = approvals.people(asked) if asked else "somebody who may"
-    quoted = shlex.quote(name)
     other = f", but not {asked.requester}, who asked for it" if asked and asked.requester else ""
     yield (
-        f"{who} must answer{other}: antiphon approve {quoted} --reason TEXT, "
-        f"or antiphon deny {quoted} --reason TEXT"
+        f"{who} must answer{other}: {command('approve', name, _WHY)}, "
+        f"or {command('deny', name, _WHY)}"
     )
 
 
@@ -145,8 +146,8 @@ def _remedies(trace: Trace) -> Iterator[str]:
         if why.guard.kind == "budget":
             times = why.guard.value or "so many"
             yield (
-                f"Find out why {step.group} did not help {times} times; then: antiphon guards "
-                f"reset budget {shlex.quote(why.guard.name)} --reason TEXT, and publish the "
+                f"Find out why {step.group} did not help {times} times; then: "
+                f"{command('guards reset budget', why.guard.name, _WHY)}, and publish the "
                 "failure anew if it is still there"
             )
         elif why.guard.kind == "staleness":
@@ -155,8 +156,8 @@ def _remedies(trace: Trace) -> Iterator[str]:
                 "antiphon publish"
             )
     if trace.halt or trace.summary.halted:
-        name = shlex.quote(trace.correlation_id)
-        yield f"Break the loop that halted it: antiphon trace {name} --path end; antiphon check"
+        path = command("trace", trace.correlation_id, "--path end")
+        yield f"Break the loop that halted it: {path}; antiphon check"
     in_vain = any(s.undo_of and s.outcome == StepOutcome.DIED for s in trace.steps)
     if trace.summary.notundone or in_vain:
         yield "Take back by hand what could not be undone, which is named above."

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from antiphon.advised import command
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step
 from antiphon.trace.pending import brief
@@ -20,7 +20,7 @@ _NAMED = 3
 def headlines(trace: Trace) -> Iterator[str]:
     """Say what guards and people decided about the recovery, and then what went wrong."""
     if parent := trace.summary.parent:
-        yield f"a child of {parent}: antiphon trace {shlex.quote(parent)}"
+        yield f"a child of {parent}: {command('trace', parent)}"
     if trace.summary.coalesced:
         more = trace.summary.coalesced
         yield f"{more} further {'failure' if more == 1 else 'failures'} joined it"
@@ -135,7 +135,7 @@ def _escalations(trace: Trace) -> Iterator[str]:
     elif summary.acked is not None:
         yield f"acknowledged by {summary.acked_by} at {clock(summary.acked, trace.as_of)}"
     elif summary.escalated is not None:
-        yield f"not acknowledged; to do so: antiphon ack {shlex.quote(summary.correlation_id)}"
+        yield f"not acknowledged; to do so: {command('ack', summary.correlation_id)}"
 
 
 def without_path(text: str, trace: Trace) -> str:

@@ -5,10 +5,10 @@ One that begins with `!` is an error, as a handler raised it; the others begin w
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from antiphon.advised import command
 from antiphon.trace import approvals, waiting
 from antiphon.trace.approvals import Approval
 from antiphon.trace.decisions import Hold
@@ -48,7 +48,7 @@ class Notes:
 
     def child(self, it: Child) -> Iterator[str]:
         """Say how to see what a child did."""
-        yield f"- antiphon trace {shlex.quote(it.id)}"
+        yield f"- {command('trace', it.id)}"
 
     def attempt(self, it: Attempt) -> Iterator[str]:
         """Say who held it before, and what went wrong."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
+from antiphon.advised import command
 from antiphon.trace.history import NOBODY, History
 from antiphon.trace.parts import INBOX, Outstanding
 from antiphon.trace.words import clock, plain, spell
@@ -95,7 +95,7 @@ class Pending:
 
     def _child(self, child_id: str, event_type: str) -> tuple[datetime | None, str]:
         it = self.history.flow.children.get(child_id)
-        trace = f"antiphon trace {shlex.quote(child_id)}"
+        trace = command("trace", child_id)
         if it is None:
             return None, f"its child {child_id} ({event_type}) is not over: {trace}"
         what = f"{it.type or event_type} about {it.subject}" if it.subject else event_type

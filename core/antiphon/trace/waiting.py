@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from antiphon.advised import command
 from antiphon.guards.scope import Scope
 from antiphon.trace import approvals
 from antiphon.trace.approvals import Approval
@@ -72,16 +72,16 @@ def hold(it: Hold, as_of: datetime, asked: Approval | None = None) -> str:
 
 def _asking(name: str, it: Approval | None, as_of: datetime) -> str:
     """Say who can let a step run that people must agree to, and with which command."""
-    command = f"antiphon approve {shlex.quote(name)}"
+    agree = command("approve", name)
     if it is None:
-        return f"waits for approval {name}: {command}"
+        return f"waits for approval {name}: {agree}"
     given = ", ".join(vote.by for vote in it.votes)
     so_far = f" ({given} agreed)" if given else ""
     until = ""
     if it.due is not None:
         at = clock(it.due, as_of)
         until = f" until {at}" if it.due >= as_of else f", which nobody gave by {at}"
-    return f"waits for approval {name} by {approvals.people(it)}{so_far}{until}: {command}"
+    return f"waits for approval {name} by {approvals.people(it)}{so_far}{until}: {agree}"
 
 
 def _explain(
