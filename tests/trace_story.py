@@ -156,6 +156,12 @@ class Story:
         self._row("replayed", group=run.group, **again.delivery_fields, dead=dead)
         return again
 
+    def discards(self, run: Run, dead: str, by: str, reason: str) -> None:
+        """Somebody throws a dead letter away."""
+        about = {"group": run.group, "by": by, "reason": reason}
+        self._row("discarded", **about, event=run.fact.id, dead=dead)
+        self._line("letter.discarded", "", **about, event_id=run.fact.id, dead_entry=dead)
+
     def skips(self, group: str, fact: Fact) -> None:
         self._row("skipped", group=group, **fact.delivery_fields)
         self._delivery_line("delivery.skipped", Run(group, fact, "", 0, 0))

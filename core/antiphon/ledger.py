@@ -36,6 +36,7 @@ class Kind(StrEnum):
     JOINED = "joined"
     REFUSED = "refused"
     REPLAYED = "replayed"
+    DISCARDED = "discarded"
     LOST = "lost"
     COALESCED = "coalesced"
     RELAPSED = "relapsed"

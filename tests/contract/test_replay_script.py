@@ -63,12 +63,51 @@ async def test_who_replays_and_who_drops_is_in_the_audit(work: ScriptedCell) -> 
     await work.dead_letters.replay(first, by="ana", reason="repaired")
     await work.dead_letters.replay(first, by="ana", reason="repaired")
     _, second = await died(work)
-    await work.dead_letters.drop([second.id], by="ben", reason="obsolete")
+    await work.dead_letters.drop([second], by="ben", reason="obsolete")
     deeds = await auditing.latest(work.dead_letters.errand)
     assert [(it.action, it.what, it.by, it.reason) for it in deeds] == [
         ("drop", second.id, "ben", "obsolete"),
         ("replay", first.id, "ana", "repaired"),
     ]
+
+
+async def test_who_drops_is_in_the_ledger(work: ScriptedCell) -> None:
+    """Once for each letter, with the reason; the verdict and all else of the record stay."""
+    sent, letter = await died(work)
+    before, lives = await work.summary(sent), await _lives(work, sent)
+    assert await work.dead_letters.drop([letter], by="ben", reason="obsolete") == 1
+    assert await work.dead_letters.drop([letter], by="ana", reason="again") == 0
+    (row,) = await work.ledger(sent, "discarded")
+    assert {name: value for name, value in row.items() if name != "kind"} == {
+        "group": RESTORE.group,
+        "event": sent.envelope.id,
+        "dead": letter.id,
+        "by": "ben",
+        "reason": "obsolete",
+    }
+    assert await work.summary(sent) == before
+    assert 0 < await _lives(work, sent) <= lives
+    with pytest.raises(NotReplayable, match="thrown away by ben: obsolete"):
+        await work.dead_letters.replay(letter)
+
+
+async def test_many_letters_are_dropped_each_in_its_own_recovery(work: ScriptedCell) -> None:
+    """A letter whose recovery is not on record any more goes as well, and brings no record back."""
+    one, first = await died(work)
+    gone = await work.publish(ServiceFailed(subject="orders-db", reason="again"))
+    await work.bury(await work.take(RESTORE))
+    second = next(it for it in await work.letters() if it.id != first.id)
+    keys, correlation_id = work.keys, gone.correlation_id
+    await work.client.delete(keys.recovery(correlation_id), keys.ledger(correlation_id))
+    assert await work.dead_letters.drop([first, second, first], by="ben") == 2
+    assert await work.letters() == []
+    (row,) = await work.ledger(one, "discarded")
+    assert row["dead"] == first.id
+    assert not await work.client.exists(keys.recovery(correlation_id), keys.ledger(correlation_id))
+
+
+async def _lives(work: ScriptedCell, sent: Sent) -> int:
+    return int(await work.client.pttl(work.keys.ledger(sent.correlation_id)))
 
 
 async def test_a_replay_that_dies_is_a_dead_letter_again(work: ScriptedCell) -> None:
@@ -112,7 +151,7 @@ async def test_replaying_again_makes_no_second_entry(work: ScriptedCell) -> None
 
 
 async def _dropped(work: ScriptedCell, letter: DeadLetter) -> None:
-    await work.dead_letters.drop([letter.id])
+    await work.dead_letters.drop([letter])
 
 
 async def _unregistered(work: ScriptedCell, letter: DeadLetter) -> None:
@@ -127,7 +166,7 @@ async def test_what_cannot_be_replayed_is_left_as_it_is(
     _, letter = await died(work)
     await prevent(work, letter)  # type: ignore[operator]
     before = await snapshot(work.client, work.keys)
-    with pytest.raises(NotReplayable, match=r"dropped|not registered"):
+    with pytest.raises(NotReplayable, match=r"thrown away|not registered"):
         await work.dead_letters.replay(letter)
     assert await snapshot(work.client, work.keys) == before
 

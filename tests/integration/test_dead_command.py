@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,6 +247,38 @@ async def test_dropping_asks_first(settings: Settings, witness: Witness, orders:
     ended = await antiphon(settings, "dead", "drop", left["id"], "--yes", "--json")
     assert (ended.status, ended.document) == (0, {"dropped": 1})
     assert await listed(settings) == []
+
+
+async def test_who_threw_a_letter_away_is_on_record(
+    settings: Settings, witness: Witness, orders: Orders
+) -> None:
+    """The trace, explain and the report say who and why; so does a log line, with the recovery."""
+    async with running(orders.service):
+        correlation_id = await died(orders, witness)
+    [letter] = await listed(settings)
+    ended = await antiphon(
+        settings, "dead", "drop", letter["id"], "--yes", "--as", "ana", "--reason", "rebuilt"
+    )
+    assert ended.out.strip() == "Dropped 1 dead letter."
+    line = json.loads(ended.err)
+    assert {name: line[name] for name in line if name not in {"timestamp", "level"}} == {
+        "event": "letter.discarded",
+        "correlation_id": correlation_id,
+        "group": GROUP,
+        "event_id": letter["event"],
+        "dead_entry": letter["id"],
+        "by": "ana",
+        "reason": "rebuilt",
+    }
+    said = f"dead letter {letter['id']} thrown away by ana: rebuilt"
+    assert said in (await antiphon(settings, "trace", correlation_id)).out
+    explained = (await antiphon(settings, "explain", correlation_id)).out
+    assert "; its dead letter was thrown away by ana: rebuilt" in explained
+    assert "antiphon dead replay" not in explained
+    report = (await antiphon(settings, "report", correlation_id)).out
+    assert f"ana threw away a dead letter of {GROUP}: rebuilt" in report
+    refused = await antiphon(settings, "dead", "show", letter["id"])
+    assert refused.status == 2
 
 
 @pytest.mark.parametrize(

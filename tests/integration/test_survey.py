@@ -93,7 +93,7 @@ async def test_dead_letters_are_counted_by_group(settings: Settings) -> None:
         assert (await surveying.survey()).dead_letters == {GROUP: 3}
         assert (await surveying.survey()).dead_letters == {GROUP: 3}, "nothing has changed"
         first, *_ = await work.letters()
-        await work.dead_letters.drop([first.id])
+        await work.dead_letters.drop([first])
         assert (await surveying.survey()).dead_letters == {GROUP: 2}
         await work.client.delete(work.keys.dead)
         assert (await surveying.survey()).dead_letters == {}

@@ -313,6 +313,21 @@ def test_nothing_is_left_out_of_a_usual_one() -> None:
     assert abridged(moments, 400) == (moments, 0)
 
 
+def test_throwing_a_dead_letter_away_is_a_deed() -> None:
+    """It is told with its reason, and the letter is not said to be left."""
+    story = Story()
+    run = story.starts("db.restore", story.opens("service.failed", "db"), "db-host")
+    dead = story.dies(run, "no backup")
+    story.closes(run, "failed", done=0, dead=1)
+    story.after(60).discards(run, dead, "ana", "rebuilt")
+    [deed] = deeds(from_ledger(story), None)
+    assert (deed.act, deed.by, deed.about, deed.reason) == ("drop", "ana", "db.restore", "rebuilt")
+    report = as_markdown(story)
+    assert "ana threw away a dead letter of db.restore: rebuilt" in report
+    assert "what died in db.restore; its dead letter was thrown away by ana: rebuilt" in report
+    assert "antiphon dead list" not in report
+
+
 def test_a_replay_is_a_deed() -> None:
     """Who delivered a dead letter again is in the audit; without it somebody did."""
     story = FlowStory()

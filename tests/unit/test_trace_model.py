@@ -397,6 +397,7 @@ def test_a_trace_as_json_has_stable_keys() -> None:
         "escalations": [],
         "acknowledgement": None,
         "acknowledgements": [],
+        "discards": [],
         "scheduled": [],
         "timeouts": [],
         "approvals": [],

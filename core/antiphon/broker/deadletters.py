@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from antiphon.deadletter import Choice, DeadLetter
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
 from antiphon.ledger import Kind
+from antiphon.telemetry.logging import get_logger
+from antiphon.trace.decisions import Discard
 
 _PAGE = 100
 """Letters read in one round trip; each may hold a whole payload."""
 
 
 _DROPPED_AT_ONCE = 500
-"""Letters that one script throws away."""
+"""Letters of one recovery that one script throws away; recoveries that are dealt with at once."""
 
 _LOOKS_FOR_S = 1.0
 
@@ -159,17 +162,46 @@ class DeadLetters:
                 f"({error}). Run the service that has this handler, which makes it again"
             ) from error
 
-    async def drop(self, ids: Sequence[str], *, by: str = "", reason: str = "") -> int:
+    async def drop(self, letters: Sequence[DeadLetter], *, by: str = "", reason: str = "") -> int:
         """Throw letters away for good; returns how many were still there.
 
-        Who did it is in the audit, if it is somebody.
+        Who did it and why is in the records of their recoveries as far as these are kept, and in
+        the audit, if it is somebody.
         """
-        keys, dropped = self.errand.keys, 0
-        for start in range(0, len(ids), _DROPPED_AT_ONCE):
-            some = ids[start : start + _DROPPED_AT_ONCE]
-            call = Call(script("drop"), (keys.dead, keys.audit), (by, reason, *some))
-            dropped += int(await self.errand.gatherer.run(call))
+        parts = [
+            (recovery, found[start : start + _DROPPED_AT_ONCE])
+            for recovery, found in _by_recovery(letters).items()
+            for start in range(0, len(found), _DROPPED_AT_ONCE)
+        ]
+        dropped = 0
+        for start in range(0, len(parts), _DROPPED_AT_ONCE):
+            some = parts[start : start + _DROPPED_AT_ONCE]
+            counts = await asyncio.gather(*(self._drop(*it, by, reason) for it in some))
+            dropped += sum(counts)
         return dropped
+
+    async def _drop(
+        self, correlation_id: str, letters: Sequence[DeadLetter], by: str, reason: str
+    ) -> int:
+        keys, retention = self.errand.keys, self.errand.settings.record_retention
+        call = Call(
+            script("drop"),
+            (*keys.record(correlation_id, letters[0].subject), keys.dead, keys.audit),
+            (correlation_id, milliseconds(retention), by, reason, *(it.id for it in letters)),
+        )
+        dropped = {entry.decode() for entry in await self.errand.gatherer.run(call)}
+        for letter in letters:
+            if letter.id in dropped:
+                get_logger().info(
+                    "letter.discarded",
+                    correlation_id=correlation_id,
+                    group=letter.group,
+                    event_id=letter.event,
+                    dead_entry=letter.id,
+                    by=by,
+                    reason=reason,
+                )
+        return len(dropped)
 
     async def _replayed_before(self, letter: DeadLetter) -> str:
         """Tell a replay whose answer was lost on the way from a letter that is gone."""
@@ -178,6 +210,8 @@ class DeadLetters:
         for row in rows:
             if row.kind == Kind.REPLAYED and row.text("dead") == letter.id:
                 return row.text("entry")
+            if row.kind == Kind.DISCARDED and row.text("dead") == letter.id:
+                raise NotReplayable(f"{letter.id} cannot be replayed: {Discard.of(row)}")
         raise NotReplayable(f"{letter.id} cannot be replayed: it has just been dropped")
 
     async def _forward(self, start: str, end: str, count: int = _PAGE) -> list[DeadLetter]:
@@ -187,6 +221,13 @@ class DeadLetters:
     async def _backward(self, start: str, count: int = _PAGE) -> list[DeadLetter]:
         client, dead = self.errand.client, self.errand.keys.dead
         return await _letters(client.xrevrange(dead, start, "-", count))
+
+
+def _by_recovery(letters: Sequence[DeadLetter]) -> dict[str, list[DeadLetter]]:
+    found: dict[str, list[DeadLetter]] = {}
+    for letter in {it.id: it for it in letters}.values():
+        found.setdefault(letter.correlation_id, []).append(letter)
+    return found
 
 
 async def _letters(reading: Any) -> list[DeadLetter]:

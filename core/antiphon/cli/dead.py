@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,12 +133,18 @@ def drop(
     url: UrlOption = None,
     cell: CellOption = None,
 ) -> None:
-    """Throw dead letters away for good; the records of their recoveries stay as they are."""
+    """Throw dead letters away for good; the records of their recoveries keep who did, and why.
+
+    Verdicts stay as they are.
+    """
     from antiphon.cli.letter import counted  # noqa: PLC0415  as above
+    from antiphon.telemetry.logging import configure  # noqa: PLC0415
 
     wanted = _wanted(ids, _choice(group, subject, correlation_id), all_=all_)
     settings = settings_from(url, cell)
-    found = [letter.id for letter in asyncio.run(_collected(settings, wanted))]
+    # A person at a terminal reads the sentence; what collects the log gets its line.
+    configure(settings.log_format, "error" if sys.stderr.isatty() else settings.log_level)
+    found = asyncio.run(_collected(settings, wanted))
     if found and not yes:
         typer.confirm(f"Throw {counted(len(found))} away for good?", abort=True, err=True)
     dropped = asyncio.run(_drop(settings, found, who(as_), reason))
@@ -238,6 +245,6 @@ async def _replay(
     return told
 
 
-async def _drop(settings: Settings, ids: list[str], by: str, reason: str) -> int:
+async def _drop(settings: Settings, found: list[DeadLetter], by: str, reason: str) -> int:
     async with _opened(settings) as letters:
-        return await letters.drop(ids, by=by, reason=reason)
+        return await letters.drop(found, by=by, reason=reason)

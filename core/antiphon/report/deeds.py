@@ -12,7 +12,15 @@ from antiphon.instants import entry_instant
 from antiphon.trace import Step, Trace
 
 Act = Literal[
-    "approve", "deny", "acknowledge", "cancel", "replay", "pause", "resume", "reset a guard"
+    "approve",
+    "deny",
+    "acknowledge",
+    "cancel",
+    "replay",
+    "drop",
+    "pause",
+    "resume",
+    "reset a guard",
 ]
 
 PAUSING = frozenset({"pause", "storm"})
@@ -53,6 +61,10 @@ def deeds(trace: Trace, audit: Audit | None) -> tuple[Deed, ...]:
     found.extend(
         Deed(at=it.at, act="acknowledge", by=it.by, about="", reason=it.why)
         for it in trace.acknowledgements
+    )
+    found.extend(
+        Deed(at=it.at, act="drop", by=it.by, about=it.group, reason=it.reason)
+        for it in trace.discards
     )
     if audit is not None:
         found.extend(_switches(trace, audit.rows))

@@ -128,20 +128,25 @@ def leaves(trace: Trace) -> Iterator[Block]:
         items.append(
             f"{count(summary.undone, 'step')} undone, {summary.notundone} could not be undone"
         )
-    again = _again(trace.steps)
-    for step in trace.steps:
-        if step.outcome == StepOutcome.DIED and again.get(_work(step), step.start) <= step.start:
-            items.append(
-                (
-                    f"a dead letter of {step.group}, unless somebody dropped it: ",
-                    Code("antiphon dead list"),
-                )
-            )
+    items += _letters(trace)
     items += [f"waits: {owed.words}" for owed in trace.outstanding[:MOST_ROWS]]
     if items:
         yield Bullets(items[:MOST_ROWS])
     elif trace.closed:
         yield Paragraph("Nothing that its record knows of.")
+
+
+def _letters(trace: Trace) -> Iterator[Line]:
+    """Name what died for the last time, whether its letter is still there or not."""
+    again, discards = _again(trace.steps), {it.dead: it for it in trace.discards}
+    unless = ", unless somebody dropped it" if trace.source == "logs" else ""
+    for step in trace.steps:
+        if step.outcome != StepOutcome.DIED or again.get(_work(step), step.start) > step.start:
+            continue
+        if step.dead and (thrown := discards.get(step.dead)):
+            yield f"what died in {step.group}; its dead letter was {thrown}"
+        else:
+            yield (f"a dead letter of {step.group}{unless}: ", Code("antiphon dead list"))
 
 
 def _again(steps: Iterable[Step]) -> dict[tuple[str, str], datetime]:

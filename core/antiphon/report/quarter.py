@@ -32,6 +32,14 @@ _TREND = timedelta(days=45)
 """A trend by month says nothing of less."""
 
 _SWITCHES = ("pause", "resume", "reset")
+_OF_STEPS = {
+    "approve": "approved",
+    "deny": "denied",
+    "replay": "delivered again",
+    "drop": "thrown away",
+}
+"""What people do to the work of one handler, with the words for it."""
+
 _NOT_PEOPLE = frozenset({"relapse guard", "storm brake"})
 
 
@@ -239,14 +247,12 @@ def _retried(review: Review) -> Iterator[Block]:
 def _manual(review: Review) -> Iterator[Block]:
     ranked = sorted(review.handlers.items(), key=lambda it: (-it[1].acts.total(), it[0]))
     rows = [
-        Row(
-            (group, *(str(it.acts[act]) for act in ("approve", "deny", "replay")), str(it.acted_in))
-        )
+        Row((group, *(str(it.acts[act]) for act in _OF_STEPS), str(it.acted_in)))
         for group, it in ranked
         if it.acts.total()
     ]
     if rows:
-        columns = ("handler", "approved", "denied", "delivered again", "in recoveries")
+        columns = ("handler", *_OF_STEPS.values(), "in recoveries")
         yield from _table(columns, rows, first_number=1)
 
 
@@ -256,6 +262,7 @@ def _acts(review: Review, sources: Sources) -> Iterator[Block]:
         "approved a step": review.acts["approve"],
         "denied a step": review.acts["deny"],
         "delivered a dead letter again": review.acts["replay"],
+        "threw a dead letter away": review.acts["drop"],
         "acknowledged an escalation": review.acts["acknowledge"],
         "cancelled a recovery": review.acts["cancel"],
         "paused the automation": switched["pause"],

@@ -34,6 +34,7 @@ DID = {
     "acknowledge": "acknowledged the escalation",
     "cancel": "cancelled the recovery",
     "replay": "delivered a dead letter again to",
+    "drop": "threw away a dead letter of",
     "pause": "paused",
     "resume": "resumed",
     "reset a guard": "reset the guard",

@@ -3,6 +3,7 @@
 from antiphon.trace.approvals import Answer, Approval, Expiry
 from antiphon.trace.decisions import (
     Acknowledgement,
+    Discard,
     Escalation,
     Guard,
     Halt,
@@ -41,6 +42,7 @@ __all__ = [
     "Cancellation",
     "Child",
     "CriticalPath",
+    "Discard",
     "Escalation",
     "Expiry",
     "Guard",

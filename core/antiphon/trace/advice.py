@@ -166,14 +166,15 @@ def _remedies(trace: Trace) -> Iterator[str]:
 
 
 def _letters(trace: Trace) -> Iterator[str]:
-    replayed = {step.replay_of for step in trace.steps if step.replay_of}
+    settled = {step.replay_of for step in trace.steps} | {it.dead for it in trace.discards}
     died = [step for step in trace.steps if step.outcome == StepOutcome.DIED]
-    dead = [step for step in died if not step.dead or step.dead not in replayed]
+    dead = [step for step in died if not step.dead or step.dead not in settled]
+    # Who threw a letter away without keeping the log did so unseen.
+    unless = ", unless its letter was dropped" if trace.source == "logs" else ""
     for step in dead[:_LETTERS]:
         if step.dead:
             yield (
-                f"Repair what killed {named(step)}, then, unless its letter was dropped: "
-                f"antiphon dead replay {step.dead}"
+                f"Repair what killed {named(step)}, then{unless}: antiphon dead replay {step.dead}"
             )
     if len(dead) > _LETTERS or any(not step.dead for step in dead[:_LETTERS]):
         name = shlex.quote(trace.correlation_id)

@@ -82,12 +82,15 @@ def _given_up(trace: Trace) -> Iterator[str]:
     told: set[str] = set()
     types = {event.id: event.type for event in trace.events}
     replayed = {step.replay_of for step in trace.steps if step.replay_of}
+    discards = {it.dead: it for it in trace.discards}
     for step in trace.steps:
         if step.outcome not in _GIVEN_UP or step.event_type in NEWS:
             continue
         told.add(step.group)
         answers = [types[name] for name in step.published if types[name] != STEP_FAILED]
         again = "; it was delivered again" if step.dead and step.dead in replayed else ""
+        if step.dead and (thrown := discards.get(step.dead)):
+            again = f"; its dead letter was {thrown}"
         answered = f"; its handler answered with {', '.join(answers)}" if answers else ""
         yield without_path(f"{named(step)} {_end(step)}", trace) + answered + again
     for reason in dict.fromkeys(trace.summary.reasons):

@@ -189,3 +189,41 @@ class Acknowledgement:
     def of(cls, row: Entry) -> Acknowledgement:
         """Read a row of `acknowledged`."""
         return cls(at=row.at, by=row.text("by"), why=row.text("why"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discard:
+    """A dead letter was thrown away for good.
+
+    Its text is for people: ``thrown away by ana: the order was cancelled``.
+    """
+
+    at: datetime
+    dead: str
+    """The dead letter."""
+
+    group: str
+    """The group it had died in."""
+
+    event_id: str
+    by: str
+    """Who; empty when nothing tells."""
+
+    reason: str
+
+    @classmethod
+    def of(cls, row: Entry) -> Discard:
+        """Read a row of `discarded`."""
+        return cls(
+            at=row.at,
+            dead=row.text("dead"),
+            group=row.text("group"),
+            event_id=row.text("event"),
+            by=row.text("by"),
+            reason=row.text("reason"),
+        )
+
+    def __str__(self) -> str:
+        by = f" by {self.by}" if self.by else ""
+        why = f": {self.reason}" if self.reason else ""
+        return f"thrown away{by}{why}"

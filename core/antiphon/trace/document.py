@@ -12,6 +12,7 @@ from antiphon.instants import iso
 from antiphon.trace import flow_document
 from antiphon.trace.decisions import (
     Acknowledgement,
+    Discard,
     Escalation,
     Guard,
     Halt,
@@ -124,6 +125,18 @@ def escalation(it: Escalation) -> dict[str, Any]:
 def acknowledgement(it: Acknowledgement | None) -> dict[str, Any] | None:
     """Describe who knows of it."""
     return None if it is None else {"at": iso(it.at), "by": it.by, "why": it.why or None}
+
+
+def discard(it: Discard) -> dict[str, Any]:
+    """Describe a dead letter that was thrown away."""
+    return {
+        "at": iso(it.at),
+        "dead_letter": it.dead,
+        "group": it.group or None,
+        "event": it.event_id or None,
+        "by": it.by or None,
+        "reason": it.reason or None,
+    }
 
 
 def owed(it: Outstanding) -> dict[str, Any]:

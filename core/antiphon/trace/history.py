@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from antiphon.instants import entry_instant
 from antiphon.ledger import Entry, Kind
 from antiphon.trace import flow
-from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
+from antiphon.trace.decisions import Acknowledgement, Discard, Escalation, Halt, Relapse
 from antiphon.trace.flow import Flow
 from antiphon.trace.gathering import Gathering
 from antiphon.trace.news import ESCALATED
@@ -54,6 +54,9 @@ class History:
     """The latest; None when people were told again after it."""
 
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
+    discards: list[Discard] = field(default_factory=list)
+    """Dead letters that were thrown away, the earliest first."""
+
     flow: Flow = field(default_factory=Flow)
     """What was put off, joins in time, approvals, children, and what ended the recovery."""
 
@@ -136,6 +139,8 @@ class History:
             case Kind.ACKNOWLEDGED:
                 self.acknowledgement = Acknowledgement.of(row)
                 self.acknowledgements.append(self.acknowledgement)
+            case Kind.DISCARDED:
+                self.discards.append(Discard.of(row))
 
     def _announce(self, row: Entry) -> None:
         """Take in an event; one that was written twice counts from the first time."""
@@ -242,7 +247,14 @@ _DELIVERY_KINDS = frozenset(
 )
 
 _DECISIONS = frozenset(
-    {Kind.COALESCED, Kind.RELAPSED, Kind.HALTED, Kind.ESCALATED, Kind.ACKNOWLEDGED}
+    {
+        Kind.COALESCED,
+        Kind.RELAPSED,
+        Kind.HALTED,
+        Kind.ESCALATED,
+        Kind.ACKNOWLEDGED,
+        Kind.DISCARDED,
+    }
 )
 
 

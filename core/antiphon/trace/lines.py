@@ -31,6 +31,7 @@ KINDS = {
     "recovery.halted": Kind.HALTED,
     "recovery.escalated": Kind.ESCALATED,
     "escalation.acknowledged": Kind.ACKNOWLEDGED,
+    "letter.discarded": Kind.DISCARDED,
     "event.coalesced": Kind.COALESCED,
     "event.scheduled": Kind.SCHEDULED,
     "event.dropped": Kind.DROPPED,
@@ -63,7 +64,7 @@ _ROW_NAMES = {
     "taken_over_from": "from",
 }
 
-_ANSWERS = frozenset({Kind.APPROVED, Kind.DENIED, Kind.CANCELLED})
+_ANSWERS = frozenset({Kind.APPROVED, Kind.DENIED, Kind.CANCELLED, Kind.DISCARDED})
 """Rows in which people give a reason; guards say why."""
 
 NEEDED = {
@@ -76,6 +77,7 @@ NEEDED = {
     Kind.HALTED: ("guard",),
     Kind.ESCALATED: ("guard",),
     Kind.ACKNOWLEDGED: ("by",),
+    Kind.DISCARDED: ("dead",),
     Kind.SCHEDULED: ("event",),
     Kind.DROPPED: ("event",),
     Kind.TIMED_OUT: ("group",),

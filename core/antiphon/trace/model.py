@@ -13,7 +13,7 @@ from antiphon.summary import Summary
 from antiphon.trace import document, flow_document, gaps, slack, waiting
 from antiphon.trace.approvals import Approval
 from antiphon.trace.conclusion import conclude
-from antiphon.trace.decisions import Acknowledgement, Escalation, Halt, Relapse
+from antiphon.trace.decisions import Acknowledgement, Discard, Escalation, Halt, Relapse
 from antiphon.trace.flow import (
     Cancellation,
     Child,
@@ -68,6 +68,9 @@ class Trace:
 
     acknowledgements: tuple[Acknowledgement, ...]
     """Everybody who said so, the earliest first; each for what people had been told before."""
+
+    discards: tuple[Discard, ...]
+    """Dead letters of it that were thrown away, the earliest first."""
 
     scheduled: tuple[Scheduled, ...]
     """Events that were put off, published since or not."""
@@ -200,6 +203,7 @@ class Trace:
             escalations=tuple(history.escalations),
             acknowledgement=history.acknowledgement,
             acknowledgements=tuple(history.acknowledgements),
+            discards=tuple(history.discards),
             scheduled=tuple(history.flow.scheduled.values()),
             timeouts=tuple(history.flow.timeouts),
             approvals=tuple(_approvals(history, steps)),
@@ -274,6 +278,7 @@ class Trace:
             "escalations": [document.escalation(told) for told in self.escalations],
             "acknowledgement": document.acknowledgement(self.acknowledgement),
             "acknowledgements": [document.acknowledgement(it) for it in self.acknowledgements],
+            "discards": [document.discard(it) for it in self.discards],
             "scheduled": [flow_document.scheduled(it) for it in self.scheduled],
             "timeouts": [flow_document.timeout(it) for it in self.timeouts],
             "approvals": [flow_document.approval(it) for it in self.approvals],

@@ -11,7 +11,7 @@ from datetime import datetime
 from antiphon.advised import command
 from antiphon.trace import approvals, waiting
 from antiphon.trace.approvals import Approval
-from antiphon.trace.decisions import Hold
+from antiphon.trace.decisions import Discard, Hold
 from antiphon.trace.flow import Child, JoinTimeout, Scheduled
 from antiphon.trace.headlines import without_path
 from antiphon.trace.model import Trace
@@ -28,6 +28,7 @@ class Notes:
         self.scheduled: Mapping[str, Scheduled] = {it.id: it for it in trace.scheduled}
         """By event id, also those that were published since."""
 
+        self._discards: Mapping[str, Discard] = {it.dead: it for it in trace.discards}
         self._approvals: Mapping[str, Approval] = {it.id: it for it in trace.approvals}
         self._timeouts: Mapping[str, JoinTimeout] = {it.event_id: it for it in trace.timeouts}
         self._closings: Mapping[str, Child] = {it.event_id: it for it in trace.children}
@@ -76,6 +77,8 @@ class Notes:
         """Say what became of a delivery as a whole."""
         if it.replay_of:
             yield f"- delivered again, from dead letter {it.replay_of}"
+        if it.dead and (thrown := self._discards.get(it.dead)):
+            yield f"- dead letter {it.dead} {thrown}"
         if it.outcome == StepOutcome.DUPLICATE:
             yield f"- {it.of or 'another delivery'} had done it"
         if it.outcome == StepOutcome.WAITING:

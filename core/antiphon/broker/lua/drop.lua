@@ -1,16 +1,29 @@
--- Throw dead letters away, and keep who did it. Repeating it changes nothing.
--- KEYS[1] dead   stream   KEYS[2] audit   stream
--- ARGV[1] by whom, empty: nobody to keep   ARGV[2] why   ARGV[3...] ids of letters
--- Returns how many were still there.
-local there = {}
-for i = 3, #ARGV do
-  if #redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i]) == 1 then there[#there + 1] = ARGV[i] end
+-- Throw dead letters of one recovery away; its ledger and the audit keep who did it, and why.
+-- Repeating it changes nothing. A recovery that is not on record any more gets no record.
+-- include clock, record
+-- KEYS[1..15] record   KEYS[16] dead letters   stream   KEYS[17] audit   stream
+-- ARGV[1..2] record    ARGV[3] by whom, empty: nobody for the audit to keep   ARGV[4] why
+-- ARGV[5...] ids of letters
+-- Returns the ids of those that were still there.
+local letters, there = {}, {}
+for i = 5, #ARGV do
+  local letter = redis.call('XRANGE', KEYS[16], ARGV[i], ARGV[i])[1]
+  if letter then letters[#letters + 1], there[#there + 1] = letter[2], letter[1] end
 end
-if #there == 0 then return 0 end
-if ARGV[1] ~= '' then
+if #there == 0 then return there end
+if ARGV[3] ~= '' then
   -- The first write: when the audit takes no entry, nothing is done.
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'action', 'drop',
-    'what', table.concat(there, ' '), 'by', ARGV[1], 'reason', ARGV[2])
+  redis.call('XADD', KEYS[17], 'MAXLEN', '~', 10000, '*', 'action', 'drop',
+    'what', table.concat(there, ' '), 'by', ARGV[3], 'reason', ARGV[4])
 end
-for _, id in ipairs(there) do redis.call('XDEL', KEYS[1], id) end
-return #there
+local recorded = redis.call('EXISTS', KEYS[3]) == 1
+for i, id in ipairs(there) do
+  redis.call('XDEL', KEYS[16], id)
+  if recorded then
+    local of = {}
+    for j = 1, #letters[i], 2 do of[letters[i][j]] = letters[i][j + 1] end
+    note('discarded', 'group', of.deadgroup or '', 'event', of.deadevent or '', 'dead', id,
+      'by', ARGV[3], 'reason', ARGV[4])
+  end
+end
+return there

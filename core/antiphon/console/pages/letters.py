@@ -63,7 +63,7 @@ async def drop(deed: Deed) -> str:
     letters = DeadLetters(deed.errand)
     letter = await _found(letters, deed)
     why = deed.needed("reason", "why, for whoever wonders")
-    if not await letters.drop([letter.id], by=deed.by, reason=why):
+    if not await letters.drop([letter], by=deed.by, reason=why):
         raise AntiphonError(f"{letter.id} is not there any more")
     return f"{letter.id} was thrown away."
 
