@@ -14,8 +14,10 @@ from antiphon_events import (
     decode,
     event_class,
 )
+from escalating import giving_up
 from scripted import BOB, ScriptedCell, Sent, handler
 from snapshots import changed, snapshot
+from witness import changed as with_settings
 
 FAILED = ServiceFailed(subject="orders-db")
 RESTORED = DatabaseRestored(subject="orders-db")
@@ -81,6 +83,25 @@ async def test_a_failure_that_every_handler_declines_is_unanswered(work: Scripte
     assert isinstance(data, RecoveryFailed)
     assert (data.done, data.unanswered) == (0, 1)
     assert data.reasons == ["service.failed about orders-db: every handler declined it"]
+
+
+@pytest.mark.parametrize(("before", "partial"), [(0, "accept"), (0, "escalate"), (2, "escalate")])
+async def test_the_end_counts_all_that_people_were_told(
+    work: ScriptedCell, before: int, partial: str
+) -> None:
+    """Also what they were told because it ended like that, which is told once."""
+    work.settings = with_settings(work.settings, partial=partial)
+    await work.deploy(RESTORE)
+    sent = await work.publish(FAILED)
+    for _ in range(before):
+        await work.run(giving_up(work.keys, work.settings, sent.correlation_id))
+    reply = await work.bury(await work.take(RESTORE))
+    assert isinstance(reply, Committed)
+    assert reply.closing is not None
+    at_end = int(partial == "escalate")
+    assert reply.closing.escalations == before + at_end
+    assert (await work.summary(sent)).get("escalations", "0") == str(before + at_end)
+    assert bool(reply.closing.told) == bool(at_end)
 
 
 async def test_reasons_may_hold_any_text(work: ScriptedCell) -> None:

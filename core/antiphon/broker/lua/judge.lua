@@ -4,7 +4,7 @@ local VERDICTS = {completed = 7, partial = 8, failed = 9, halted = 10, cancelled
 local function standing_of_all()
   local r, names = {}, {'status', 'subject', 'opened', 'halted', 'cancelled', 'undoing', 'undos',
     'undone', 'notundone', 'parent', 'deadline', 'terms', 'type', 'done', 'dead', 'unanswered',
-    'unjoined', 'suppressed', 'taken', 'events', 'deliveries', 'coalesced'}
+    'unjoined', 'suppressed', 'taken', 'events', 'deliveries', 'coalesced', 'escalations'}
   for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do
     r[names[i]] = value or nil
     if i > 13 then r[names[i]] = tonumber(value or 0) end

@@ -1,6 +1,8 @@
 -- Close the record when nothing is outstanding. Included after account.lua.
--- Returns '' while open; else the verdict, how long it lasted, ms, and the type of what opened it, a
--- blank between. With a '+' behind that when a timer is due at once.
+-- Returns '' while open; else the verdict, how long it lasted, ms, how many events, deliveries,
+-- further failures and escalations it had, and the type of what opened it, a blank between; then a
+-- newline, and what people were told because it ended like that: JSON, or nothing.
+-- With a '+' behind, or alone while open, when a timer is due at once.
 local function settle()
   if redis.call('EXISTS', KEYS[2]) == 1 then return '' end
   local r = standing_of_all()
@@ -35,7 +37,7 @@ local function settle()
     'suppressed', r.suppressed, 'undone', r.undone or 0,
     unpack(type(said) == 'table' and {'error', said.err} or {}))
   local closing = string.format('%s %d %d %d %d %d %s\n%s', verdict, now - r.opened, r.events,
-    r.deliveries, r.coalesced, redis.call('HGET', KEYS[1], 'escalations') or 0, r.type or '',
+    r.deliveries, r.coalesced, r.escalations + (told_at_end and 1 or 0), r.type or '',
     told_at_end and cjson.encode(told_at_end) or '')
   if (r.parent or '') == '' then return closing end
   redis.call('ZADD', KEYS[13], now, timer('child', r.parent))
