@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from antiphon.advised import command
 from antiphon.broker.errand import Errand
 from antiphon.broker.escalations import Escalations
 from antiphon.broker.scripts import Call, script
@@ -44,6 +45,15 @@ async def raised(
         )
     )
     return reply
+
+
+@pytest.mark.parametrize("name", ["a_b@c%d+e=f:g,h./i-1", "two words", "-it's --help", "žluť"])
+async def test_the_command_in_an_escalation_can_be_pasted(work: ScriptedCell, name: str) -> None:
+    """It is written as all other advice is, whatever the recovery is called."""
+    sent = await work.publish(FAILED, correlation_id=name)
+    await work.run(giving_up(work.keys, work.settings, sent.correlation_id))
+    [event] = await told(work)
+    assert event.trace == command("trace", name)
 
 
 async def acknowledged(work: ScriptedCell, sent: Sent, by: str = "ada") -> list[Any]:

@@ -13,6 +13,13 @@ local function traced(k)
   return began and {'traceparent', began} or {}
 end
 
+-- The command that shows the recovery, safe to paste into a shell: as `antiphon.advised` writes it.
+local function how_to_trace()
+  local id, dash = ARGV[1], string.sub(ARGV[1], 1, 1) == '-' and '-- ' or ''
+  if string.find(id, '[^%w_@%%+=:,./-]') then id = "'" .. string.gsub(id, "'", "'\"'\"'") .. "'" end
+  return 'antiphon trace ' .. dash .. id
+end
+
 -- Publish recovery.escalated. `after` is the time until the next tier, ms. `e` holds guard, name,
 -- limit, value, why, tier, and `tried`, a list.
 -- Returns the id of the event.
@@ -21,7 +28,7 @@ local function escalate(after, e)
   for i, what in ipairs(e.tried or {}) do tried[i] = tostring(what) end
   local data = string.format('{"reason":%s,"guard":%s,"name":%s,"limit":%d,"value":%d,"tier":%d,'
     .. '"tried":%s,"trace":%s}', text(e.why), text(e.guard), text(e.name), tonumber(e.limit) or 0,
-    tonumber(e.value) or 0, e.tier, listed(tried), text('antiphon trace ' .. ARGV[1]))
+    tonumber(e.value) or 0, e.tier, listed(tried), text(how_to_trace()))
   local subject, count = redis.call('HGET', KEYS[1], 'subject'),
     redis.call('HINCRBY', KEYS[1], 'escalations', 1)
   local id = fit(ARGV[1] .. ':e' .. count)
