@@ -85,7 +85,7 @@ class Entry:
     def from_row(cls, entry_id: bytes, row: Mapping[bytes, bytes]) -> Entry:
         """Read a row of the ledger stream; bytes that are not UTF-8 become replacement marks."""
         try:
-            fields = {_NAMES[name]: value.decode() for name, value in row.items()}
+            fields = dict(zip(map(_name, row), map(bytes.decode, row.values()), strict=True))
         except UnicodeDecodeError:
             fields = {_NAMES[name]: value.decode("utf-8", "replace") for name, value in row.items()}
         entry = entry_id.decode()
@@ -140,3 +140,4 @@ class _Names(dict[bytes, str]):
 
 
 _NAMES = _Names()
+_name = _NAMES.__getitem__

@@ -6,7 +6,7 @@ So each row finds its attempt by number and consumer, and only the conclusion lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -26,7 +26,7 @@ from antiphon.trace.parts import (
     TracedEvent,
 )
 
-_ENDS = {
+_ENDS: Mapping[str, AttemptOutcome] = {
     Kind.COMPLETED: AttemptOutcome.COMPLETED,
     Kind.RETRIED: AttemptOutcome.RETRIED,
     Kind.RELEASED: AttemptOutcome.RELEASED,
@@ -119,14 +119,15 @@ class Gathering:
 
     def add(self, row: Entry) -> None:
         """Take in one row."""
+        if ended := _ENDS.get(row.kind):
+            self._end(row, ended)
+            return
         match row.kind:
             case Kind.STARTED:
                 self._start(row)
             case Kind.DIED:
                 self._dead = row.text("dead")
                 self._end(row, AttemptOutcome.DIED)
-            case Kind.COMPLETED | Kind.RETRIED | Kind.RELEASED:
-                self._end(row, _ENDS[Kind(row.kind)])
             case Kind.DUPLICATE if row.text("of").endswith(f"|{self.entry}|{self.group}"):
                 pass  # a lost group was made again and read what it had settled itself
             case Kind.WAITING:
