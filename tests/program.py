@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from antiphon.settings import ENV_PREFIX, Settings
@@ -51,17 +52,33 @@ async def antiphon(settings: Settings, *arguments: str, answer: str = "") -> End
     given = settings.model_dump(mode="json", include=settings.model_fields_set)
     told = {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in given.items()}
     environment = {**os.environ, **told, "COLUMNS": "200"}
-    run = _WARM.run if _WARM.suits(environment) else _run_cold
-    ended = await asyncio.to_thread(run, arguments, environment, answer.encode(), _PATIENCE_SECONDS)
+    ended = await asyncio.to_thread(run, arguments, environment, answer=answer.encode())
     assert b"Traceback" not in ended.err, ended.err.decode()
     return Ended(ended.status, ended.out.decode(), ended.err.decode())
 
 
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    answer: bytes = b"",
+) -> Output:
+    """Run a command with an environment of its own to its end, here unless a folder is named."""
+    start = _WARM.run if _WARM.suits(environment) else _run_cold
+    return start(arguments, environment, folder or Path.cwd(), answer, _PATIENCE_SECONDS)
+
+
 def _run_cold(
-    arguments: Sequence[str], environment: Mapping[str, str], answer: bytes, patience_s: float
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    answer: bytes,
+    patience_s: float,
 ) -> Output:
     done = subprocess.run(
         [sys.executable, "-m", "antiphon", *arguments],
+        cwd=folder,
         input=answer,
         capture_output=True,
         env=dict(environment),

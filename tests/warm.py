@@ -73,15 +73,20 @@ class WarmStart:
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
+        folder: Path,
         answer: bytes,
         patience_s: float,
     ) -> Output:
-        """Run a command to its end.
+        """Run a command in a folder to its end.
 
         Raises:
             TimeoutError: It did not end in time, and was killed.
         """
-        told = {"arguments": arguments, "environment": dict(environment), "folder": str(Path.cwd())}
+        told = {
+            "arguments": arguments,
+            "environment": dict(environment),
+            "folder": str(folder.absolute()),
+        }
         with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
             given.write(answer)
             given.seek(0)

@@ -18,6 +18,7 @@ from redis import Redis
 from antiphon.keys import Keys
 from antiphon_events import derived_id
 from documents import Block, all_blocks, blocks, code, rows, section
+from program import run
 from support import until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("shared_server")]
@@ -41,23 +42,15 @@ class Reader:
 
     def antiphon(self, *words: str, status: int = 0) -> str:
         """Run a command to its end, hold it to its exit status, and return what it printed."""
-        done = subprocess.run(
-            self._command(*words),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_SECONDS,
-            check=False,
-        )
-        assert done.returncode == status, done.stderr
-        return done.stdout
+        done = run(words, self.environment, folder=self.folder)
+        assert done.status == status, done.err.decode()
+        return done.out.decode()
 
     def run_worker(self) -> subprocess.Popen[bytes]:
         """Start the worker in the background, logging to `orders.log`."""
         with self.log.open("ab") as log:
             worker = subprocess.Popen(
-                self._command("run", "orders:orders_db", "orders:orders_api"),
+                [sys.executable, "-m", "antiphon", "run", "orders:orders_db", "orders:orders_api"],
                 cwd=self.folder,
                 env=self.environment,
                 stderr=log,
@@ -79,9 +72,6 @@ class Reader:
         record = KEYS.recovery(correlation_id)
         await until(lambda: self.client.hget(record, "status") == "closed", _PATIENCE_SECONDS)
         return self.trace(correlation_id)
-
-    def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "antiphon", *words]
 
 
 @pytest.fixture
