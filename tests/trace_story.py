@@ -149,11 +149,26 @@ class Story:
         )
         return dead
 
-    def replays(self, run: Run, dead: str) -> Fact:
-        """Deliver a dead letter again: the same event, as an entry of the group's inbox."""
+    def replays(
+        self, run: Run, dead: str, *, by: str = "", reason: str = "", closed: bool = True
+    ) -> Fact:
+        """Deliver a dead letter again: the same event, as an entry of the group's inbox.
+
+        Args:
+            run: The delivery that died.
+            dead: Its dead letter.
+            by: Who does it; the log of that command is there when somebody is named.
+            reason: Why.
+            closed: Whether the recovery was closed.
+        """
         again = replace(run.fact, entry=self._entry())
-        self._row("reopened", event=run.fact.id, type=run.fact.type)
-        self._row("replayed", group=run.group, **again.delivery_fields, dead=dead)
+        if closed:
+            self.reopens(run.fact)
+        who = {"by": by, "reason": reason}
+        self._row("replayed", group=run.group, **again.delivery_fields, dead=dead, **who)
+        if by:
+            told = Run(run.group, again, "", 0, 0)
+            self._delivery_line("letter.replayed", told, dead_entry=dead, **who)
         return again
 
     def discards(self, run: Run, dead: str, by: str, reason: str) -> None:
@@ -161,6 +176,10 @@ class Story:
         about = {"group": run.group, "by": by, "reason": reason}
         self._row("discarded", **about, event=run.fact.id, dead=dead)
         self._line("letter.discarded", "", **about, event_id=run.fact.id, dead_entry=dead)
+
+    def reopens(self, fact: Fact) -> None:
+        """Open it again for an event; no line says so."""
+        self._row("reopened", event=fact.id, type=fact.type)
 
     def skips(self, group: str, fact: Fact) -> None:
         self._row("skipped", group=group, **fact.delivery_fields)

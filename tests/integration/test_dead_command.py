@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from antiphon import PermanentError, Service, Settings
+from antiphon.trace import Trace
 from antiphon_events import ServiceFailed, ServiceRestarted
 from program import antiphon
 from support import until
@@ -103,6 +104,14 @@ async def test_a_replay_reopens_a_closed_recovery(
         assert ended.status == 0, ended.err
         assert f"antiphon trace {correlation_id}" in ended.out
         record = await closed_again(witness, correlation_id)
+    trace = Trace.from_ledger(record.ledger, (), record.summary)
+    first, second = trace.periods
+    assert (first.verdict, second.verdict) == ("partial", "completed")
+    assert second.reopening is not None
+    assert (second.reopening.dead, second.reopening.group) == (letter["id"], GROUP)
+    assert second.reopening.by
+    assert f'"by":"{second.reopening.by}","reason":"","event":"letter.replayed"' in ended.err
+    assert trace.closed_between == ((first.closed, second.opened),)
     assert record.summary.verdict == "completed"
     assert (record.summary.done, record.summary.dead) == (2, 0)
     assert orders.paged == ["api"]

@@ -51,7 +51,7 @@ to be tried again at 12:00:04 |
 | 12:00:17.800 | web.reopen completed after 400 ms |
 | 12:00:17.800 | service.restarted about web was published by web.reopen |
 | 12:00:18.800 | web.reopen did not run: another delivery had done it |
-| 12:00:18.800 | the recovery was closed: partial |
+| 12:00:18.800 | the recovery was closed as partial |
 """
 
 ATTEMPTS = """\

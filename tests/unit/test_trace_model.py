@@ -369,6 +369,16 @@ def test_a_trace_as_json_has_stable_keys() -> None:
         "as_of": f"{at}3.000Z",
         "closes": 1,
         "duration_ms": 3000,
+        "open_ms": 3000,
+        "periods": [
+            {
+                "opened": f"{at}0.000Z",
+                "closed": f"{at}3.000Z",
+                "verdict": "completed",
+                "reopening": None,
+                "stall": None,
+            }
+        ],
         "sum_of_steps_ms": 2000,
         "done": 1,
         "dead": 0,

@@ -142,6 +142,7 @@ class DeadLetters:
         )
         match await self._run(call, letter):
             case [1, entry]:
+                _say_replayed(letter, entry.decode(), by, reason)
                 return str(entry.decode())
             case [2]:
                 return await self._replayed_before(letter)
@@ -228,6 +229,22 @@ def _by_recovery(letters: Sequence[DeadLetter]) -> dict[str, list[DeadLetter]]:
     for letter in {it.id: it for it in letters}.values():
         found.setdefault(letter.correlation_id, []).append(letter)
     return found
+
+
+def _say_replayed(letter: DeadLetter, entry: str, by: str, reason: str) -> None:
+    """Log who had a letter delivered again, so that the log tells what reopened its recovery."""
+    get_logger().info(
+        "letter.replayed",
+        correlation_id=letter.correlation_id,
+        event_id=letter.event,
+        event_type=letter.type,
+        subject=letter.subject,
+        group=letter.group,
+        entry_id=entry,
+        dead_entry=letter.id,
+        by=by,
+        reason=reason,
+    )
 
 
 async def _letters(reading: Any) -> list[DeadLetter]:

@@ -107,9 +107,13 @@ def replay(
     The recovery is open until that delivery is settled; one that was closed closes again, with a
     new verdict. Ends with status 1 when a letter could not be delivered again.
     """
+    from antiphon.telemetry.logging import configure  # noqa: PLC0415  keep `--help` quick
+
     wanted = _wanted(ids, _choice(group, subject, correlation_id), all_=all_)
-    by = who(as_)
-    told = asyncio.run(_replay(settings_from(url, cell), wanted, by, reason, quiet=json))
+    settings, by = settings_from(url, cell), who(as_)
+    # A person at a terminal reads the sentences; what collects the log gets its lines.
+    configure(settings.log_format, "error" if sys.stderr.isatty() else settings.log_level)
+    told = asyncio.run(_replay(settings, wanted, by, reason, quiet=json))
     if json:
         print_json(told)
     elif not told:

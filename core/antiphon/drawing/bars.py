@@ -65,7 +65,7 @@ def bars(node: Node, trace: Trace, ready: datetime | None = None) -> tuple[Bar, 
         case TracedEvent():
             return tuple(_put_off(node, trace))
         case Scheduled():
-            ended = trace.closed or trace.as_of
+            ended = trace.over(node.at) or trace.as_of
             return (_wait(node.at, ended, f"put off{_until(node.due, trace)}", going_on=True),)
         case Child():
             ended = node.closed or trace.as_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from antiphon.drawing.svg import SMALL_CELL, cells, element, text
 
@@ -24,9 +24,18 @@ _SIGNS = {"star": "★", "break": "‖"}
 _SHAPES = {"event": "m8 -6l6 6l-6 6l-6 -6z", "running": "m0 -5h12l6 5l-6 5h-12z"}
 
 
-def legend(left: float, y: float, right: float, *, cut: bool) -> Iterator[str]:
-    """Draw the marks with their words, one line after the other, each a group of its own."""
-    marks = [*_MARKS, *([("break", "time cut short")] if cut else [])]
+def legend(
+    left: float, y: float, right: float, others: Iterable[tuple[str, str]] = ()
+) -> Iterator[str]:
+    """Draw the marks with their words, one line after the other, each a group of its own.
+
+    Args:
+        left: Where a line begins.
+        y: The base of the first line.
+        right: Where a line ends.
+        others: Marks that not every drawing has, and their words.
+    """
+    marks = [*_MARKS, *others]
     x, line = left, list[str]()
     for look, words in marks:
         width = 24 + cells(words) * SMALL_CELL + 16

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from antiphon.drawing.bars import Bar
 from antiphon.drawing.graph import Point
@@ -79,6 +80,19 @@ def scale(line: Timeline, y: float, bottom: float) -> Iterator[str]:
         yield element("line", class_="rule", x1=tick.x, x2=tick.x, y1=y + 22, y2=bottom)
         yield from upper.say(tick.label, tick.x, "small")
         yield from lower.say(f"{tick.moment:%H:%M:%S}", tick.x, "small dim")
+
+
+def closed(
+    stretches: Iterable[tuple[datetime, datetime]], line: Timeline, top: float, bottom: float
+) -> Iterator[str]:
+    """Shade the times between the periods of a recovery, in which nobody waited."""
+    for since, until in stretches:
+        left, right = line.x(since), line.x(until)
+        about = title(f"closed for {spell(until - since)}: nothing was owed, and nobody waited")
+        width = max(right - left, 1)
+        yield element(
+            "rect", about, class_="closed", x=left, y=top, width=width, height=bottom - top
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ STYLE = """\
 .antiphon-drawing .rule, .antiphon-drawing .guide { stroke: var(--rule); fill: none; }
 .antiphon-drawing .break { stroke: var(--dim); fill: none; }
 .antiphon-drawing .broken { fill: var(--band); }
+.antiphon-drawing .closed { fill: var(--band); stroke: var(--dim); stroke-dasharray: 1 3; }
 .antiphon-drawing .event { fill: var(--ink); }
 .antiphon-drawing .failure { stroke: var(--bad); }
 .antiphon-drawing .working { fill: var(--good); }

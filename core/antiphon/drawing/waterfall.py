@@ -10,7 +10,7 @@ from datetime import datetime
 from antiphon.drawing.bars import MOST_BARS, Bar, bars, left_out, needless
 from antiphon.drawing.choice import Choice, telling
 from antiphon.drawing.legend import legend
-from antiphon.drawing.marks import ROW, draw_bar, guides, scale
+from antiphon.drawing.marks import ROW, closed, draw_bar, guides, scale
 from antiphon.drawing.svg import (
     CELL,
     SMALL_CELL,
@@ -26,6 +26,7 @@ from antiphon.drawing.timeline import Timeline
 from antiphon.trace.cuts import cuts
 from antiphon.trace.flow import Child, Scheduled
 from antiphon.trace.glyphs import UNICODE
+from antiphon.trace.headlines import part_open
 from antiphon.trace.model import Trace
 from antiphon.trace.notes import Notes
 from antiphon.trace.parts import Step, TracedEvent
@@ -85,8 +86,11 @@ def waterfall(trace: Trace, *, styled: bool = True, full_scale: bool = False) ->
     height = _HEAD + sum(row.height for row in rows) + (ROW if missing else 0)
     name_ = f"Waterfall of recovery {trace.correlation_id}"
     said = [f"{trace.root_type} about {trace.subject}, {trace.verdict or trace.status}"]
-    said += [f"{counted(len(trace.steps), 'step')} in {spell(trace.duration)}", missing]
-    feet = list(legend(_MARGIN, height + 22, WIDTH - _MARGIN, cut=bool(line.cuts)))
+    took = f"{spell(trace.duration)}{part_open(trace)}"
+    said += [f"{counted(len(trace.steps), 'step')} in {took}", missing]
+    others = [("closed", "closed")] if trace.closed_between else []
+    others += [("break", "time cut short")] if line.cuts else []
+    feet = list(legend(_MARGIN, height + 22, WIDTH - _MARGIN, others))
     total = height + 22 + 18 * len(feet)
     return drawing(
         name_,
@@ -94,6 +98,7 @@ def waterfall(trace: Trace, *, styled: bool = True, full_scale: bool = False) ->
         (WIDTH, total),
         [
             *_header(trace),
+            *closed(trace.closed_between, line, _HEAD - 12, height),
             *scale(line, _HEAD - 34, height),
             *_draw(rows, line, trace),
             *([text(missing, _MARGIN, height - 8, "dim small")] if missing else []),
@@ -153,7 +158,8 @@ def _header(trace: Trace) -> Iterator[str]:
     heading = f"{verdict}  {trace.root_type} about {trace.subject}"
     yield text(fit(heading, int(most * 12 / 14)), _MARGIN, 22, "title")
     path = trace.critical_path
-    said = f"opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC, {spell(trace.duration)} in all"
+    took = f"{spell(trace.duration)} in all{part_open(trace)}"
+    said = f"opened {trace.opened:%Y-%m-%d %H:%M:%S} UTC, {took}"
     if path.steps:
         said += f"; critical path {spell(path.duration)}, {spell(path.waiting)} of it waiting"
     yield text(fit(said, most), _MARGIN, 40, "dim")

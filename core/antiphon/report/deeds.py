@@ -53,7 +53,7 @@ def deeds(trace: Trace, audit: Audit | None) -> tuple[Deed, ...]:
         trace: The recovery.
         audit: What people did to the cell; None when that is not at hand, as with log lines. It
             alone tells who paused and resumed what the recovery waited for, and who delivered a
-            dead letter again.
+            dead letter again while it was open.
     """
     found = [*_answers(trace), *_replays(trace, audit)]
     if it := trace.cancellation:
@@ -87,9 +87,10 @@ def _answers(trace: Trace) -> Iterator[Deed]:
 def _replays(trace: Trace, audit: Audit | None) -> Iterator[Deed]:
     rows = audit.rows if audit else ()
     known = {row.what: row for row in rows if row.action == "replay"}
+    told = {it.reopening.dead: it.reopening for it in trace.periods if it.reopening}
     for step in trace.steps:
         if step.replay_of:
-            row = known.get(step.replay_of)
+            row = known.get(step.replay_of) or told.get(step.replay_of)
             yield Deed(
                 at=replayed_at(step),
                 act="replay",

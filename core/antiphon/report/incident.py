@@ -149,9 +149,9 @@ def _summary(it: Incident) -> Iterator[Block]:
         ("when", f"opened {second(trace.opened)}, {until}"),
         (
             "took",
-            f"{spell(trace.duration)}, from its first event to its closing"
+            f"{spell(trace.duration)}, from its first event to its closing{_part_open(trace)}"
             if trace.closed
-            else f"{spell(trace.duration)} so far",
+            else f"{spell(trace.duration)} so far{_part_open(trace)}",
         ),
         (
             "work",
@@ -169,7 +169,11 @@ def _summary(it: Incident) -> Iterator[Block]:
         ("recovery", Code(trace.correlation_id)),
     ]
     if summary.closes > 1:
-        facts.insert(3, ("closed", f"{summary.closes} times; it was reopened in between"))
+        before = [it for it in trace.periods[:-1] if it.closed]
+        ends = [f"{it.verdict} {second(it.closed)}" for it in before if it.closed]
+        earlier = f", before as {'; '.join(ends)}" if ends else ""
+        words = f"{summary.closes} times; it was reopened in between{earlier}"
+        facts.insert(3, ("closed", words))
     if summary.coalesced:
         facts.append(("joined", f"{count(summary.coalesced, 'further failure')} of the kind"))
     if of := summary.relapse_of or (trace.relapse.of if trace.relapse else ""):
@@ -177,6 +181,10 @@ def _summary(it: Incident) -> Iterator[Block]:
     if summary.source:
         facts.append(("asked for by", summary.source))
     yield _facts(facts)
+
+
+def _part_open(trace: Trace) -> str:
+    return f"; open for {spell(trace.open_for)} of that" if trace.closed_between else ""
 
 
 def _timeline(it: Incident) -> Iterator[Block]:

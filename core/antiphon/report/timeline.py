@@ -10,6 +10,7 @@ from antiphon.report.deeds import Deed, replayed_at
 from antiphon.trace import Attempt, AttemptOutcome, Step, StepOutcome, Trace
 from antiphon.trace import approvals as asking
 from antiphon.trace.pending import brief
+from antiphon.trace.periods import course
 from antiphon.trace.words import clock, percent, spell
 
 _ENDS = {
@@ -65,9 +66,11 @@ def timeline(trace: Trace, done: Sequence[Deed]) -> list[Moment]:
         *_course(trace),
         *_decisions(trace),
     ]
+    for at, words in course(trace.periods):
+        found.append(Moment(at, f"the recovery was {words}"))
     if trace.closed:
         verdict = trace.verdict or "over, and nothing tells how"
-        found.append(Moment(trace.closed, f"the recovery was closed: {verdict}"))
+        found.append(Moment(trace.closed, f"the recovery was closed as {verdict}"))
     return sorted(found, key=lambda moment: moment.at)
 
 
@@ -157,7 +160,7 @@ def _course(trace: Trace) -> Iterator[Moment]:
             yield Moment(child.closed, f"the child {child.id} was closed: {child.verdict}")
     if back := trace.rollback:
         yield Moment(back.at, f"the roll-back of {back.steps} completed steps began")
-    if stall := trace.stall:
+    for stall in (it.stall for it in trace.periods if it.stall):
         waits = ", ".join(map(brief, stall.outstanding))
         yield Moment(stall.at, f"the deadline passed; outstanding: {waits}")
 

@@ -36,12 +36,14 @@ def on_the_path(trace: Trace, needless: Iterable[Idle]) -> Mapping[str, timedelt
     steps = trace.critical_path.steps
     if not steps:
         return {}
-    ended = max(step.end or trace.as_of for step in steps)
-    began = ended - trace.critical_path.duration
     names = {step.id for step in steps}
     spans = list(_spans(steps, trace.as_of, _put_off(trace)))
     spans += [(it.since, it.until, NEEDLESS) for it in needless if it.step.id in names]
-    return _longest_first(_partition(began, ended, spans))
+    found = defaultdict[str, timedelta](timedelta)
+    for since, until in trace.critical_path.spans:
+        for kind, length in _partition(since, until, spans).items():
+            found[kind] += length
+    return _longest_first(found)
 
 
 def in_all_steps(trace: Trace, needless: Iterable[Idle]) -> Mapping[str, timedelta]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace.flow import Flow
 from antiphon.trace.history import History
@@ -19,7 +18,7 @@ _NOT_UNDONE = frozenset({StepOutcome.DIED, StepOutcome.LOST, StepOutcome.SUPPRES
 def conclude(history: History, steps: Sequence[Step], correlation_id: str) -> Summary:
     """Sum up a recovery from its rows alone."""
     first = min(history.events.values(), key=lambda event: event.time, default=None)
-    closing = _closing(history, steps)
+    closing = history.closing
     undos = [s for s in steps if s.undo_of]
     steps = [s for s in steps if not s.undo_of]
     given_up = {(s.group, s.event_id): s for s in steps if s.event_type not in NEWS}
@@ -106,19 +105,6 @@ def _cancelled(flow: Flow) -> str:
 def _answered(died: Step, history: History) -> bool:
     """Whether an event of its handler's own stands for a death, which is then a branch."""
     return any(history.events[event_id].type != STEP_FAILED for event_id in died.published)
-
-
-def _closing(history: History, steps: Sequence[Step]) -> Entry | None:
-    """Return the row that closed it, unless work has begun since.
-
-    Log lines may lack the one that says it was reopened.
-    """
-    closing = history.closing
-    reopened = closing is not None and any(
-        step.start > closing.at and not step.outcome.is_final and step.event_type not in NEWS
-        for step in steps
-    )
-    return None if reopened else closing
 
 
 def _halted(history: History, suppressed: Sequence[Step]) -> str:

@@ -12,6 +12,8 @@ from antiphon.trace.advice import advice
 from antiphon.trace.blame import blame
 from antiphon.trace.news import NEWS
 from antiphon.trace.parts import AttemptOutcome, StepOutcome
+from antiphon.trace.pending import brief
+from antiphon.trace.periods import course
 from antiphon.trace.words import clock, plain, spell
 
 if TYPE_CHECKING:
@@ -123,9 +125,23 @@ def _state(trace: Trace) -> Iterator[str]:
         meaning = _MEANINGS.get(trace.verdict or "", "how it ended, nothing tells")
         verdict = trace.verdict or "over"
         yield f"{what} is {verdict}, after {spell(trace.duration)} (at {at}): {meaning}."
+    yield from _before(trace)
+
+
+def _before(trace: Trace) -> Iterator[str]:
+    """Say how it was closed before, and what opened it again."""
     reopened = trace.summary.closes - (trace.closed is not None)
     if reopened > 0:
         yield f"It had been closed before, {reopened}x, and was opened again."
+    for at, words in course(trace.periods):
+        yield f"At {clock(at, trace.as_of)} it was {words}."
+    for it in trace.periods[:-1]:
+        if it.stall:
+            waits = ", ".join(map(brief, it.stall.outstanding))
+            yield f"Before it was closed, its deadline had passed; it waited for {waits}."
+    if trace.closed_between:
+        shut = spell(trace.duration - trace.open_for)
+        yield f"It was open for {spell(trace.open_for)}; for {shut} it was closed, and none waited."
 
 
 def _progress(trace: Trace) -> str:

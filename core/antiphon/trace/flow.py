@@ -233,6 +233,9 @@ class Flow:
     """By correlation id."""
 
     stall: Stall | None = None
+    """Of the period that goes on, or came last."""
+
+    stalls: list[Stall] = field(default_factory=list)
     cancellation: Cancellation | None = None
     rollback: Rollback | None = None
     """The latest; None when nothing was to be undone."""
@@ -248,6 +251,7 @@ class Flow:
                 self.wins[row.text("group"), row.text("event")] = Win.of(row)
             case Kind.STALLED:
                 self.stall = Stall.of(row)
+                self.stalls.append(self.stall)
             case Kind.CANCELLED:
                 self.cancellation = Cancellation.of(row)
             case Kind.UNDOING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from antiphon.ledger import Kind
 from antiphon.summary import Summary
@@ -12,6 +13,7 @@ from antiphon.trace.inferring import INFERRED
 from antiphon.trace.logs import LogRows
 from antiphon.trace.news import NEWS
 from antiphon.trace.parts import Attempt, AttemptOutcome, Step, StepOutcome, TracedEvent
+from antiphon.trace.periods import periods
 from antiphon.trace.words import spell
 
 _APART = timedelta(seconds=1)
@@ -40,6 +42,9 @@ def in_logs(
             "what seems to run may be over; deliveries that no worker has begun are known to the "
             "ledger alone"
         )
+    for before, after in pairwise(periods(history.turns, (), logs.rows[0].at)):
+        if before.closed and after.opened is None:
+            yield f"when and by what it was opened again after {before.closed:%Y-%m-%d %H:%M:%S}"
     if logs.unreadable:
         yield f"what {logs.unreadable} of its lines say: they are cut off or lack a field"
     yield from _clocks(history, steps, summary)
@@ -113,6 +118,10 @@ def _people(history: History, steps: Sequence[Step], summary: Summary) -> Iterat
     cancelled = summary.verdict == "cancelled" or "cancel" in refused
     if cancelled and history.flow.cancellation is None:
         yield "who cancelled it: the log of the command was not given"
+    for step in steps:
+        if step.replay_of and (step.group, step.entry) not in history.replays:
+            what = f"the dead letter {step.replay_of}"
+            yield f"who delivered {what} again: the log of the command was not given"
     ran = {(s.group, s.event_id) for s in steps if s.attempts}
     for it in history.flow.approvals.values():
         answered = (it.group, it.event_id) in ran and it.state == "waiting"

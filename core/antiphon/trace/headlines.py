@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from antiphon.advised import command
+from antiphon.trace.flow import Stall
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step
 from antiphon.trace.pending import brief
+from antiphon.trace.periods import told
 from antiphon.trace.slack import NEGLIGIBLE, Idle, idle, lost
 from antiphon.trace.words import clock, spell
 
 _NAMED = 3
 """Steps that are named among those that waited needlessly."""
+
+
+def part_open(trace: Trace) -> str:
+    """Say behind how long it took for how long of that it was open, unless for all of it."""
+    return f", {spell(trace.open_for)} of it open" if trace.closed_between else ""
 
 
 def headlines(trace: Trace) -> Iterator[str]:
@@ -59,6 +66,17 @@ def slack(trace: Trace) -> Iterator[str]:
     yield f"these steps waited without needing to: {', '.join(named)}; -{spell(cost)} without that"
 
 
+def openings(trace: Trace) -> Iterator[str]:
+    """Say of a recovery that was opened again how each period began and ended."""
+    if len(trace.periods) == 1:
+        return
+    for it in trace.periods:
+        if said := told(it, trace.as_of):
+            yield said
+        if it.stall and it.stall != trace.stall:
+            yield _passed(it.stall, _by(it.stall.deadline, trace))
+
+
 def _waited(waits: Sequence[Idle]) -> str:
     longest = max(waits, key=lambda it: it.length)
     return f"{_called(longest.step)} {spell(_length(waits))} ({longest.why})"
@@ -94,15 +112,24 @@ def _deadline(trace: Trace) -> Iterator[str]:
     """Say by when it was to be over, and what it waited for then."""
     summary, stall = trace.summary, trace.stall
     deadline = summary.deadline or (stall and stall.deadline)
-    by = f"deadline {clock(deadline, trace.as_of)}" if deadline else "deadline"
+    by = _by(deadline, trace)
     if stall is not None:
-        count = len(stall.outstanding)
-        waited = f" with {count} outstanding: {', '.join(map(brief, stall.outstanding))}"
-        yield f"{by} passed{waited if count else ''}"
+        yield _passed(stall, by)
     elif summary.stalled or (deadline and deadline < (trace.closed or trace.as_of)):
         yield f"{by} passed"
     elif deadline and not trace.closed:
         yield f"{by}, in {spell(deadline - trace.as_of)}"
+
+
+def _passed(stall: Stall, by: str) -> str:
+    """Say what it waited for when a deadline passed."""
+    count = len(stall.outstanding)
+    waited = f" with {count} outstanding: {', '.join(map(brief, stall.outstanding))}"
+    return f"{by} passed{waited if count else ''}"
+
+
+def _by(deadline: datetime | None, trace: Trace) -> str:
+    return f"deadline {clock(deadline, trace.as_of)}" if deadline else "deadline"
 
 
 def _rollback(trace: Trace) -> Iterator[str]:

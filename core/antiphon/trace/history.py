@@ -43,7 +43,9 @@ class History:
     closing: Entry | None = None
     """The latest row that closed the recovery; None while it is open."""
 
-    closes: int = 0
+    turns: list[Entry] = field(default_factory=list)
+    """Every row that closed the recovery, and every one that opened it again."""
+
     coalesced: int = 0
     """How many further failures joined, as far as the rows tell."""
 
@@ -88,6 +90,11 @@ class History:
         else:
             self._record(row)
 
+    @property
+    def closes(self) -> int:
+        """How often it was closed, as far as the rows tell."""
+        return sum(row.kind == Kind.CLOSED for row in self.turns)
+
     def steps(self) -> list[Step]:
         """Conclude every delivery, each with the events it published, in order of their start."""
         published = self._published()
@@ -109,12 +116,15 @@ class History:
             case Kind.OPENED:
                 self.root = self.root or row
             case Kind.CLOSED:
-                self.closing, self.closes = row, self.closes + 1
+                self.closing = row
+                self.turns.append(row)
             case Kind.REOPENED:
                 self.closing = self.flow.stall = None  # with a deadline of its own
+                self.turns.append(row)
             case Kind.REPLAYED:
                 delivered = row.text("group"), row.text("entry")
                 self.replays[delivered] = row.text("event"), row.text("dead")
+                self._explain(row)
             case Kind.UNDO:
                 self._deliver(replace(row, fields={**row.fields, "undo_of": row.text("of")}))
             case Kind.LOST:
@@ -123,6 +133,12 @@ class History:
                 self._refuse(row)
             case _:
                 self.unknown_kinds.add(row.kind)
+
+    def _explain(self, replayed: Entry) -> None:
+        """Tell the row before, when it opened the recovery again, which dead letter did so."""
+        last = self.turns[-1] if self.turns else None
+        if last and last.kind == Kind.REOPENED and last.at == replayed.at:
+            self.turns[-1] = replace(last, fields={**replayed.fields, **last.fields})
 
     def _decide(self, row: Entry) -> None:
         """Take in what was decided about the recovery as a whole."""

@@ -25,7 +25,7 @@ KINDS = {
     "delivery.suppressed": Kind.SUPPRESSED,
     "delivery.refused": Kind.REFUSED,
     "delivery.lost": Kind.LOST,
-    "recovery.reopened": Kind.REOPENED,
+    "letter.replayed": Kind.REPLAYED,
     "recovery.closed": Kind.CLOSED,
     "recovery.relapsed": Kind.RELAPSED,
     "recovery.halted": Kind.HALTED,
@@ -64,13 +64,13 @@ _ROW_NAMES = {
     "taken_over_from": "from",
 }
 
-_ANSWERS = frozenset({Kind.APPROVED, Kind.DENIED, Kind.CANCELLED, Kind.DISCARDED})
+_ANSWERS = frozenset({Kind.APPROVED, Kind.DENIED, Kind.CANCELLED, Kind.DISCARDED, Kind.REPLAYED})
 """Rows in which people give a reason; guards say why."""
 
 NEEDED = {
     Kind.PUBLISHED: ("event",),
     Kind.LOST: ("group",),
-    Kind.REOPENED: (),
+    Kind.REPLAYED: ("group", "event"),
     Kind.CLOSED: (),
     Kind.COALESCED: ("event",),
     Kind.RELAPSED: ("of",),

@@ -17,6 +17,7 @@ import orjson
 from antiphon.ledger import Entry, Kind
 from antiphon.trace.inferring import birth, inferred, numbered
 from antiphon.trace.lines import KINDS, NEEDED, read
+from antiphon.trace.reopening import reopenings
 
 _NOT_OURS = "delivery.not_ours"
 
@@ -59,6 +60,7 @@ class LogRows:
         found.rows = list(numbered(found.rows))
         found.rows.extend(list(inferred(found.rows)))
         found._complete_undos()
+        found.rows.extend(list(reopenings(found.rows)))
         found.rows.sort(key=lambda row: row.at)
         return found
 

@@ -26,6 +26,7 @@ from antiphon.trace.history import History
 from antiphon.trace.logs import LogRows
 from antiphon.trace.parts import CriticalPath, Outstanding, Step, TracedEvent
 from antiphon.trace.path import critical_path
+from antiphon.trace.periods import Period, Stretch, closed_between, periods, reopened
 
 Source = Literal["ledger", "logs"]
 
@@ -43,6 +44,9 @@ class Trace:
 
     as_of: datetime
     """The instant up to which things that still go on are counted."""
+
+    periods: tuple[Period, ...]
+    """When it was open: once, unless it was closed and opened again."""
 
     events: tuple[TracedEvent, ...]
     """In the order they entered their streams."""
@@ -189,15 +193,18 @@ class Trace:
         events = tuple(sorted(history.events.values(), key=lambda event: event.time))
         as_of = now or history.latest or EPOCH
         began = [event.time for event in events[:1]] + ([summary.opened] if summary.opened else [])
+        opened = min(began, default=as_of)
+        spans = periods(history.turns, history.flow.stalls, opened)
         return cls(
             source=source,
             summary=summary,
-            opened=min(began, default=as_of),
+            opened=opened,
             as_of=as_of,
+            periods=spans,
             events=events,
             steps=tuple(steps),
             outstanding=waiting.outstanding(owed, history, steps, as_of),
-            critical_path=critical_path(events, steps, as_of),
+            critical_path=critical_path(events, steps, as_of, reopened(spans)),
             relapse=history.relapse,
             halt=history.halt,
             escalations=tuple(history.escalations),
@@ -251,8 +258,24 @@ class Trace:
 
     @property
     def duration(self) -> timedelta:
-        """How long it took, or has been going on."""
+        """How long it took from the first opening to the last closing, or has been going on."""
         return max((self.closed or self.as_of) - self.opened, timedelta())
+
+    @property
+    def closed_between(self) -> tuple[Stretch, ...]:
+        """When it was closed before it was opened again, the earliest first."""
+        return closed_between(self.periods)
+
+    @property
+    def open_for(self) -> timedelta:
+        """How much of its duration it was open; in the rest nothing was owed, and nobody waited."""
+        shut = sum((until - since for since, until in self.closed_between), timedelta())
+        return max(self.duration - shut, timedelta())
+
+    def over(self, since: datetime) -> datetime | None:
+        """When the period was closed in which something began; None while that goes on."""
+        ends = (it.closed for it in self.periods if it.closed and it.closed >= since)
+        return min(ends, default=self.closed)
 
     @property
     def sum_of_steps(self) -> timedelta:
@@ -268,6 +291,8 @@ class Trace:
             "opened": iso(self.opened),
             "as_of": iso(self.as_of),
             "duration_ms": document.milliseconds(self.duration),
+            "open_ms": document.milliseconds(self.open_for),
+            "periods": [period.to_dict() for period in self.periods],
             "sum_of_steps_ms": document.milliseconds(self.sum_of_steps),
             "critical_path": document.path(self.critical_path),
             "idle": [document.idle(it) for it in idle],

@@ -257,16 +257,22 @@ class Outstanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticalPath:
-    """The chain of causally linked steps that ended last: what made the recovery take so long."""
+    """The chain of causally linked steps that ended last: what made the recovery take so long.
+
+    A recovery that was opened again has one for each period, the later behind the earlier.
+    """
 
     steps: tuple[Step, ...]
     """From the first cause to the last effect; empty when no handler ran."""
 
     duration: timedelta
-    """From the first event of the chain to the end of its last step."""
+    """From the first event of the chain to the end of its last step, while it was open."""
 
     working: timedelta
     """How much of it handlers were running; the rest was waiting."""
+
+    spans: tuple[tuple[datetime, datetime], ...]
+    """From when to when it went: one for each period in which a handler ran."""
 
     @property
     def waiting(self) -> timedelta:

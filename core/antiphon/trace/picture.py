@@ -18,7 +18,7 @@ from rich.text import Text
 from antiphon.trace.axis import Axis
 from antiphon.trace.cuts import Cut
 from antiphon.trace.glyphs import ASCII, UNICODE, Glyphs
-from antiphon.trace.headlines import headlines, slack
+from antiphon.trace.headlines import headlines, openings, part_open, slack
 from antiphon.trace.model import Trace
 from antiphon.trace.parts import Step, TracedEvent
 from antiphon.trace.rows import CRITICAL, Row, name, rows, workers
@@ -83,7 +83,7 @@ def _header(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
     yield _paragraph(what + (f", reopened {reopened}x" if reopened > 0 else ""), width)
     lasted = "total" if trace.closed else "open for"
     yield Text(
-        f"{lasted} {spell(trace.duration)}, "
+        f"{lasted} {spell(trace.duration)}{part_open(trace)}, "
         f"{len(trace.steps)} steps add up to {spell(trace.sum_of_steps)}"
     )
     path = trace.critical_path
@@ -93,7 +93,7 @@ def _header(trace: Trace, glyphs: Glyphs, width: int) -> Iterator[Text]:
             + " > ".join(_chain(path.steps)),
             width,
         )
-    for line in chain(slack(trace), headlines(trace)):
+    for line in chain(openings(trace), slack(trace), headlines(trace)):
         yield _paragraph(_writable(line, glyphs), width)
 
 

@@ -115,7 +115,7 @@ class _Rows:
             return later.dropped
         if trace.cancellation and f"{LATER}|{later.id}|{later.type}" not in self.owed:
             return max(trace.cancellation.at, later.at)
-        return trace.closed
+        return trace.over(later.at)
 
     def _step(self, branch: Branch, step: Step) -> Iterator[Row]:
         """Say a line for each turn that the delivery took, and then what became of it."""

@@ -2,7 +2,8 @@
 
 Every step is taken to last as long as it did, from the moment it could begin, less what it is told
 to save. What follows from it then moves with it: the steps that answered what it published, a join
-when the last of its branches comes, an undo when everything before it has ended.
+when the last of its branches comes, an undo when everything before it has ended. When a closed
+recovery is opened again is up to whoever did that: nothing before it makes that sooner.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from antiphon.instants import entry_instant
 from antiphon.trace.news import NEWS
 from antiphon.trace.parts import INBOX, Step, StepOutcome, TracedEvent
+from antiphon.trace.path import period_of
+from antiphon.trace.periods import reopened
 
 if TYPE_CHECKING:
     from antiphon.trace.model import Trace
@@ -43,6 +46,8 @@ class Schedule:
         self._events = {event.id: event for event in trace.events}
         self._publishers = {event_id: step for step in trace.steps for event_id in step.published}
         self._branches = self._joins(trace)
+        self._reopened = reopened(trace.periods)
+        self._period = {s.id: period_of(s, self._events, self._reopened) for s in trace.steps}
         self.ready: Mapping[str, datetime] = {step.id: self._ready(step) for step in trace.steps}
         """By step: from when on it could run; that of a join is when its last branch came."""
 
@@ -60,12 +65,13 @@ class Schedule:
         """
         earlier: dict[str, timedelta] = {}  # by step: how much sooner it would end
         began: dict[str, timedelta] = {}
-        last = last_then = None
+        ends: dict[int, tuple[datetime, datetime]] = {}  # by period: its last end, then and now
         for step in self._steps:
             if beside and step.id == beside[1].id:
                 first = beside[0].id
                 shift = self.ready[step.id] - self.ready[first] + began.get(first, _NONE)
-            elif step.undo_of and last is not None and last_then is not None:
+            elif step.undo_of and self._period[step.id] in ends:
+                last, last_then = ends[self._period[step.id]]
                 shift = last - last_then
             else:
                 shift = self._shift(step, earlier, savings)
@@ -74,14 +80,17 @@ class Schedule:
             if step.attempts and step.event_type not in NEWS:
                 end = step.end or self._as_of
                 then = end - earlier[step.id]
-                last = end if last is None else max(last, end)
-                last_then = then if last_then is None else max(last_then, then)
-        return _NONE if last is None or last_then is None else max(last - last_then, _NONE)
+                last, last_then = ends.get(self._period[step.id], (end, then))
+                ends[self._period[step.id]] = max(last, end), max(last_then, then)
+        return sum((max(last - then, _NONE) for last, then in ends.values()), _NONE)
 
     def _shift(
         self, step: Step, earlier: Mapping[str, timedelta], savings: Mapping[str, timedelta]
     ) -> timedelta:
         """Return how much sooner a step could begin."""
+        event, period = self._events.get(step.event_id), self._period[step.id]
+        if period and event and event.time < self._reopened[period - 1]:
+            return _NONE
         branches = self._branches.get(step.id)
         if branches is None:
             return self._sooner(step.event_id, earlier, savings)

@@ -110,7 +110,7 @@ def lost(trace: Trace, found: Sequence[Idle] | None = None) -> timedelta:
         name = each.step.event_id if late else each.step.id
         wasted[name] = wasted.get(name, timedelta()) + each.length
     # By clocks that differ, a path can be longer than the recovery.
-    return min(schedule.gain(wasted), trace.critical_path.duration, trace.duration)
+    return min(schedule.gain(wasted), trace.critical_path.duration, trace.open_for)
 
 
 def parallel(trace: Trace) -> tuple[Parallel, ...]:

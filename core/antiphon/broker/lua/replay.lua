@@ -51,5 +51,6 @@ redis.call('HINCRBY', KEYS[1], 'deliveries', 1)
 if redis.call('HDEL', KEYS[1], '!' .. ARGV[4] .. ':' .. ARGV[7]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'dead', -1)
 end
-note('replayed', 'group', ARGV[4], 'event', ARGV[7], 'entry', entry, 'dead', ARGV[3])
+note('replayed', 'group', ARGV[4], 'event', ARGV[7], 'entry', entry, 'dead', ARGV[3], 'by', ARGV[8],
+  'reason', ARGV[9])
 return {1, entry}

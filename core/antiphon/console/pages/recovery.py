@@ -27,7 +27,7 @@ from antiphon.trace import Approval, Outstanding, StepOutcome, Trace
 from antiphon.trace.axis import Axis
 from antiphon.trace.explain import Explanation, explain
 from antiphon.trace.glyphs import UNICODE
-from antiphon.trace.headlines import headlines
+from antiphon.trace.headlines import headlines, openings
 from antiphon.trace.rows import Row, rows
 from antiphon.trace.tree import branches
 
@@ -88,7 +88,7 @@ class Shown:
         return cls(
             trace=trace,
             explanation=explain(trace),
-            headlines=tuple(headlines(trace)),
+            headlines=(*openings(trace), *headlines(trace)),
             owed=tuple(_owed(trace)),
             waterfall=drawing.waterfall(trace, styled=False),
             causation=drawing.causation(trace, styled=False, link=address),
