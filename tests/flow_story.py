@@ -99,9 +99,9 @@ class FlowStory(GuardedStory):
         run = Run(group, fact, "", 0, 0)
         self._delivery_line("join.won", run, branch=branch, losers=losers)
 
-    def outruns(self, group: str, fact: Fact, by: str) -> None:
+    def outruns(self, group: str, fact: Fact, by: str, *, attempts: int | None = None) -> None:
         self._row("outrun", group=group, **fact.delivery_fields, by=by)
-        self._delivery_line("step.outrun", Run(group, fact, "", 0, 0), by=by)
+        self._delivery_line("step.outrun", Run(group, fact, "", 0, 0), by=by, attempts=attempts)
 
     def asks(
         self,

@@ -54,13 +54,21 @@ class GuardedStory(Story):
         )
 
     def suppresses(
-        self, group: str, fact: Fact, by: Limit, why: str, *, opens_in: float | None = None
+        self,
+        group: str,
+        fact: Fact,
+        by: Limit,
+        why: str,
+        *,
+        opens_in: float | None = None,
+        attempts: int | None = None,
     ) -> None:
+        """Give a delivery up, of which so many attempts had begun."""
         opens = None if opens_in is None else self.now_ms + round(opens_in * 1000)
         row = {**fact.delivery_fields, **by.fields, "opens": opens or "", "why": why}
         self._row("suppressed", group=group, **row)
         run = Run(group, fact, "", 0, 0)
-        self._delivery_line("delivery.suppressed", run, **by.fields, opens_ms=opens, reason=why)
+        self._delivery_line("delivery.suppressed", run, **by.fields, opens_ms=opens, reason=why, attempts=attempts)
 
     def halts(self, group: str, fact: Fact, by: Limit, path: str) -> None:
         """Stop the recovery at one delivery, which ends with it, and tell people."""

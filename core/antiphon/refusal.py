@@ -115,7 +115,7 @@ def _say_joined(why: Arrived | Late | Outrun, log: Any) -> None:
     elif isinstance(why, Late):
         log.warning("branch.late")
     else:
-        log.info("step.outrun", by=why.by)
+        log.info("step.outrun", by=why.by, attempts=why.attempts or None)
 
 
 def _say_held(why: OnHold, log: Any) -> None:
@@ -141,7 +141,13 @@ def _say_suppressed(why: Suppressed, log: Any) -> None:
         "value": why.value,
     }
     decided(why.guard, "suppressed")
-    log.warning("delivery.suppressed", **counts, opens_ms=why.opens_ms or None, reason=why.why)
+    log.warning(
+        "delivery.suppressed",
+        **counts,
+        opens_ms=why.opens_ms or None,
+        reason=why.why,
+        attempts=why.attempts or None,
+    )
     if why.path:
         decided(why.guard, "halted")
         log.error("recovery.halted", **counts, path=why.path)

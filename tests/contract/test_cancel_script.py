@@ -49,6 +49,7 @@ async def test_what_is_planned_is_dropped(flow: FlowCell) -> None:
     reply = await flow.admit(await flow.read_one(BOTH))
     assert isinstance(reply, Suppressed)
     assert (reply.guard, reply.verdict, reply.told) == ("cancel", "cancelled", False)
+    assert reply.attempts == 0
     (closing,) = await flow.closings(sent)
     assert closing[b"type"] == b"recovery.cancelled"
     assert b'"reason":"ada: a drill"' in closing[b"data"]
@@ -66,7 +67,7 @@ async def test_what_waits_is_looked_at_now(flow: FlowCell) -> None:
     (due,) = await flow.due(RESTORE, BOB)
     reply = await flow.admit(due, BOB)
     assert isinstance(reply, Suppressed)
-    assert reply.verdict == "cancelled"
+    assert (reply.verdict, reply.attempts) == ("cancelled", 1)
     assert not await flow.client.exists(flow.keys.idempotency(RESTORE.group, due.key))
     assert (await flow.summary(sent))["suppressed"] == "1"
 

@@ -89,7 +89,9 @@ async def test_a_loser_is_not_tried_again(flow: FlowCell) -> None:
     await flow.postpone(lease, HOUR_MS)
     await flow.client.zadd(flow.keys.due(RESTORE.group), {f"service.failed|{sent.entry_id}": 0})
     (due,) = await flow.due(RESTORE, BOB)
-    assert isinstance(await flow.admit(due, BOB), Outrun)
+    reply = await flow.admit(due, BOB)
+    assert isinstance(reply, Outrun)
+    assert reply.attempts == 1
     assert not await flow.client.exists(flow.keys.idempotency(RESTORE.group, due.key))
     assert await flow.commit(lease) == Refused()
 

@@ -450,3 +450,29 @@ def test_a_line_about_a_guard_that_lacks_what_it_needs_is_counted() -> None:
     assert from_logs(story).missing[1] == (
         "what 4 of its lines say: they are cut off or lack a field"
     )
+
+
+@pytest.mark.parametrize(("attempts", "lacking"), [(1, 0), (2, 1), (None, 0)])
+def test_an_attempt_that_left_no_line_is_missed_when_its_delivery_is_given_up(
+    attempts: int | None, lacking: int
+) -> None:
+    """A worker that was killed before it wrote a line: whoever gives the step up counts it."""
+    story = GuardedStory()
+    failed = story.opens("service.failed", "orders-api")
+    run = story.after(1).starts("orders-api.restart", failed, "api")
+    story.after(1).retries(run, "no", due_in=1)
+    story.after(9).suppresses("orders-api.restart", failed, BUDGET, "spent", attempts=attempts)
+    story.closes(run, "failed", done=0)
+    trace = Trace.from_logs(story.lines, story.correlation_id)
+    what = "attempts of orders-api.restart on service.failed about orders-api"
+    assert trace.missing == ((f"{lacking} of {attempts} {what}",) if lacking else ())
+
+
+def test_the_only_attempt_may_have_left_no_line() -> None:
+    """Then nothing but the end of its delivery tells of it."""
+    story = GuardedStory()
+    failed = story.opens("service.failed", "orders-api")
+    story.after(9).suppresses("orders-api.restart", failed, BUDGET, "spent", attempts=1)
+    trace = Trace.from_logs(story.lines, story.correlation_id)
+    what = "1 of 1 attempts of orders-api.restart on service.failed about orders-api"
+    assert what in trace.missing

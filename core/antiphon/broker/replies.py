@@ -98,6 +98,8 @@ class Suppressed:
     path: str
     """The causes, when this halted the recovery; empty otherwise."""
     closing: Closing | None = field(default=None, compare=False)
+    attempts: int = field(default=0, compare=False)
+    """How many had begun before; whoever made them may not have lived to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Outrun:
     by: str
     verdict: str
     closing: Closing | None = field(default=None, compare=False)
+    attempts: int = field(default=0, compare=False)
+    """How many had begun before, as of one that is suppressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,7 @@ def _on_hold(*reply: Any) -> OnHold:
 
 
 def _suppressed(*reply: Any) -> Suppressed:
-    guard, name, limit, value, opens_ms, why, verdict, told, path = reply
+    guard, name, limit, value, opens_ms, why, verdict, told, path, attempts = reply
     return Suppressed(
         guard=_text(guard),
         name=_text(name),
@@ -225,6 +229,7 @@ def _suppressed(*reply: Any) -> Suppressed:
         told=bool(told),
         path=_text(path),
         closing=Closing.read(verdict),
+        attempts=attempts,
     )
 
 
@@ -254,7 +259,7 @@ _ADMISSIONS: dict[int, Callable[..., Admission]] = {
     ),
     7: _on_hold,
     8: _suppressed,
-    11: lambda by, end: Outrun(by.decode(), said(end), Closing.read(end)),
+    11: lambda by, end, tried: Outrun(by.decode(), said(end), Closing.read(end), tried),
     12: lambda end: Late(said(end), Closing.read(end)),
 }
 """What each first number of the reply means, given the rest of it."""

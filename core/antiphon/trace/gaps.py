@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -50,7 +50,7 @@ def in_logs(
     yield from _clocks(history, steps, summary)
     yield from _counts(history, steps, summary)
     yield from _publishers(logs, history, summary)
-    yield from _attempts(steps, closed=summary.closed)
+    yield from _attempts(steps, _begun(logs), closed=summary.closed)
     yield from _passed(logs, history)
     yield from _decisions(logs, history, steps)
     yield from _people(history, steps, summary)
@@ -166,10 +166,22 @@ def _publishers(logs: LogRows, history: History, summary: Summary) -> Iterator[s
             yield f"the event {event.cause}, which caused {_name(event)}"
 
 
-def _attempts(steps: Sequence[Step], *, closed: datetime | None) -> Iterator[str]:
+def _begun(logs: LogRows) -> Mapping[str, int]:
+    """Tell by delivery how many attempts had begun when it ended without another."""
+    return {
+        f"{row.text('group')}|{row.text('event')}|{row.text('entry')}": row.whole("attempts") or 0
+        for row in logs.rows
+        if row.kind in {Kind.SUPPRESSED, Kind.OUTRUN}
+    }
+
+
+def _attempts(
+    steps: Sequence[Step], begun: Mapping[str, int], *, closed: datetime | None
+) -> Iterator[str]:
     for step in steps:
         numbers = {attempt.no for attempt in step.attempts}
-        last = max(numbers, default=0)
+        place = f"{step.group}|{step.event_id}|{step.entry}"
+        last = max(*numbers, 0, begun.get(place, 0))
         if last > len(numbers):
             yield f"{last - len(numbers)} of {last} attempts of {_delivery(step)}"
         known = {attempt.consumer for attempt in step.attempts}

@@ -63,9 +63,11 @@ def reopenings(rows: Iterable[Entry]) -> Iterator[Entry]:
 def _causes(rows: Sequence[Entry]) -> Iterator[Entry]:
     """Find what could have opened it again, at the instant at which it came."""
     news = {row.text("event") for row in rows if row.text("type") in NEWS}
+    heard = {row.text("event") for row in rows if _delivers(row)} - news
     for row in rows:
         outside = not row.text("by") or row.text("cause") in news
-        if row.kind in {Kind.PUBLISHED, Kind.ADOPTED} and outside and row.text("type") not in NEWS:
+        published = row.kind in {Kind.PUBLISHED, Kind.ADOPTED}
+        if published and outside and row.text("event") in heard:  # others open nothing
             yield _reopened(row, entry_instant(row.text("entry")) or row.at)
     yield from _replays(rows)
 

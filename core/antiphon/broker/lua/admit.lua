@@ -12,11 +12,11 @@
 --   duplicate, {5, delivery that holds the key, due ms} waiting, {6, arrived, needed, verdict, when
 --   the join gives up, ms or ''} joined, {7, guard, name, limit, value, due ms, 1 when it began now,
 --   2 when an approval expired, 3 when people were told of that} held, {8, guard, name, limit, value,
---   opens ms or 0, why, verdict, 1 when people were told, path of a halt or ''} suppressed,
+--   opens ms or 0, why, verdict, 1 when people were told, path of a halt or '', attempts} suppressed,
 --   {9, recovery} a failure that should join this open one, {10, one of these, news, ...},
---   {11, group, verdict} outrun: that group's join has what it needs, {12, verdict} late: the join
---   timed out, {13} the join's branches must be named, {14, guard|name|since ms, one of these} the
---   delivery was held by that until now
+--   {11, group, verdict, attempts} outrun: that group's join has what it needs, {12, verdict} late:
+--   the join timed out, {13} the join's branches must be named, {14, guard|name|since ms, one of
+--   these} the delivery was held by that until now. Attempts are those that had begun before
 local need = tonumber(ARGV[18])
 if not ours() then return {2} elseif need > 0 and unnamed(need) then return {13} end
 local function run(previous)

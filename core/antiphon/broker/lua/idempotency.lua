@@ -7,6 +7,9 @@ key.state, key.owner, key.holder, key.token, key.attempts, key.failures, key.con
     'consumer'))
 key.mine = key.holder == delivery -- whether this very delivery has the key
 
+-- How many attempts of this delivery had begun: whoever made them may not have lived to say so.
+local function tried() return tonumber(key.mine and key.attempts or 0) end
+
 -- Returns the reply of a delivery whose effect is done or under way elsewhere, or nil.
 local function answered()
   if key.state == 'done' or (key.state == 'dead' and key.mine) then

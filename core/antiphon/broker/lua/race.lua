@@ -45,5 +45,5 @@ local function outrun()
   if key.mine then redis.call('DEL', KEYS[26]) end
   acknowledge()
   note('outrun', 'group', ARGV[3], 'event', ARGV[8], 'entry', ARGV[4], 'by', by)
-  return {11, by, settle()}
+  return {11, by, settle(), tried()}
 end

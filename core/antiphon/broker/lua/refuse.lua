@@ -36,5 +36,5 @@ local function suppress(guard, name, no)
   end
   acknowledge()
   return {8, guard, name, tonumber(no.limit), tonumber(no.value), no.opens or 0, no.why, settle(),
-    tell and 1 or 0, no.path or ''}
+    tell and 1 or 0, no.path or '', tried()}
 end
