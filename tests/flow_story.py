@@ -114,6 +114,7 @@ class FlowStory(GuardedStory):
         otherwise: str = "escalate",
         tier: int = 1,
         approval: str = ASKED,
+        then: Sequence[Sequence[str]] = (),
     ) -> None:
         """Hold a delivery for an answer; a further tier is asked while it is held already."""
         due = None if due_in is None else self.now_ms + round(due_in * 1000)
@@ -129,7 +130,13 @@ class FlowStory(GuardedStory):
         )
         run = Run(group, fact, "", 0, 0)
         self._delivery_line(
-            "approval.requested", run, **told, who=list(who), due_ms=due, requester="carl"
+            "approval.requested",
+            run,
+            **told,
+            who=list(who),
+            due_ms=due,
+            requester="carl",
+            then=[list(tier) for tier in then],
         )
         if tier == 1:
             self.holds(group, fact, Limit("approval", approval), due_in=due_in or 60)

@@ -68,7 +68,9 @@ class GuardedStory(Story):
         row = {**fact.delivery_fields, **by.fields, "opens": opens or "", "why": why}
         self._row("suppressed", group=group, **row)
         run = Run(group, fact, "", 0, 0)
-        self._delivery_line("delivery.suppressed", run, **by.fields, opens_ms=opens, reason=why, attempts=attempts)
+        self._delivery_line(
+            "delivery.suppressed", run, **by.fields, opens_ms=opens, reason=why, attempts=attempts
+        )
 
     def halts(self, group: str, fact: Fact, by: Limit, path: str) -> None:
         """Stop the recovery at one delivery, which ends with it, and tell people."""

@@ -185,7 +185,7 @@ def _admitted(truth: Truth, delivery: Delivery, note: Note, reply: list[Any]) ->
     elif number in _DECISIONS:
         kind = _DECISIONS[number]
         if kind == "suppressed":
-            guard, name, _, _, _, why, _, told, path = rest
+            guard, name, _, _, _, why, _, told, path, _ = rest
             truth.told += bool(told)
             truth.halted = path or truth.halted
             delivery.decided.append((kind, (guard, name, why)))

@@ -253,3 +253,17 @@ def test_rows_that_lack_what_they_should_hold_do_no_harm(kind: str) -> None:
     story.asks(RESTORE, failed)
     damaged = Entry(story.now, f"{story.now_ms}-0", kind, {"approval": ASKED, "quorum": "two"})
     Trace.from_ledger([*story.entries(), damaged], now=story.now).to_dict()
+
+
+def test_a_tier_of_whose_silence_no_line_tells_is_missed() -> None:
+    """What follows when nobody answers follows when the last tier has not: so the first had not."""
+    story, failed = failing()
+    story.asks(RESTORE, failed, ("ana",), due_in=60, otherwise="proceed", then=[["ben"]])
+    story.after(120).is_not_answered(RESTORE, failed, "proceed")
+    lack = "when 1 of 2 tiers did not answer the approval a1"
+    assert lack in from_logs(story).missing
+    story, failed = failing()
+    story.asks(RESTORE, failed, ("ana",), due_in=60, otherwise="proceed", then=[["ben"]])
+    story.after(60).is_not_answered(RESTORE, failed, "next tier")
+    story.after(60).is_not_answered(RESTORE, failed, "proceed", tier=2)
+    assert lack not in from_logs(story).missing

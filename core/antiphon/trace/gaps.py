@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import orjson
+
 from antiphon.ledger import Kind
 from antiphon.summary import Summary
 from antiphon.trace.history import History
@@ -107,9 +109,24 @@ def _decisions(logs: LogRows, history: History, steps: Sequence[Step]) -> Iterat
     for it in history.flow.approvals.values():
         if it.id not in asked:
             yield f"whom the approval {it.id} asked, and until when"
+    for name, tiers in _tiers(logs).items():
+        known = history.flow.approvals[name].expiries
+        # Whatever follows when nobody answers follows when the last tier has not.
+        if known and known[-1].otherwise != "next tier" and len(known) < tiers:
+            yield f"when {tiers - len(known)} of {tiers} tiers did not answer the approval {name}"
     for step in steps:
         if step.outcome == StepOutcome.LOST and not (step.attempts or step.holds):
             yield f"what became of {_delivery(step)} before it was lost"
+
+
+def _tiers(logs: LogRows) -> Mapping[str, int]:
+    """Tell by approval how many tiers may be asked for it, as the line says that asks the first."""
+    found: dict[str, int] = {}
+    for row in logs.rows:
+        if row.kind == Kind.ASKED:
+            tiers = 1 + len(orjson.loads(row.text("then") or "[]"))
+            found[row.text("approval")] = max(tiers, found.get(row.text("approval"), 0))
+    return found
 
 
 def _people(history: History, steps: Sequence[Step], summary: Summary) -> Iterator[str]:

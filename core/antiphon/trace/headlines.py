@@ -111,7 +111,7 @@ def _cancellation(trace: Trace) -> Iterator[str]:
 def _deadline(trace: Trace) -> Iterator[str]:
     """Say by when it was to be over, and what it waited for then."""
     summary, stall = trace.summary, trace.stall
-    deadline = summary.deadline or (stall and stall.deadline)
+    deadline = summary.deadline or (stall.deadline if stall else None)
     by = _by(deadline, trace)
     if stall is not None:
         yield _passed(stall, by)
