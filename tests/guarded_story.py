@@ -89,9 +89,12 @@ class GuardedStory(Story):
         else:
             self._delivery_line("recovery.escalated", about, **told)
 
-    def is_acknowledged(self, by: str, why: str = "") -> None:
-        self._row("acknowledged", by=by, why=why)
-        self._line("escalation.acknowledged", "", by=by, reason=why)
+    def is_acknowledged(self, by: str, why: str = "", *, again: bool = False) -> None:
+        """Somebody says that they know; again when that had been written down before."""
+        if not again:
+            self._row("acknowledged", by=by, why=why)
+        repeated = {"repeated": True} if again else {}
+        self._line("escalation.acknowledged", "", by=by, reason=why, **repeated)
 
     def is_joined_by(self, fact: Fact, *, count: int) -> None:
         """A further failure of the same type and subject."""

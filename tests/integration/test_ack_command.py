@@ -40,7 +40,10 @@ async def test_an_escalation_is_acknowledged_once(settings: Settings, witness: W
 
 
 async def test_the_log_says_who_acknowledged(settings: Settings) -> None:
-    """Where standard error is no terminal it is a log, and gets one line for the first of them."""
+    """Where standard error is no terminal it is a log, and gets one line for the first of them.
+
+    Who repeats it gets a line again: the first may have been lost with the answer.
+    """
     recovery = await escalated(settings)
     first = await antiphon(settings, "ack", recovery, "--as", "ada", "--reason", "on my way")
     logged = json.loads(first.err)
@@ -48,6 +51,8 @@ async def test_the_log_says_who_acknowledged(settings: Settings) -> None:
     assert logged.pop("timestamp")
     assert logged == {"correlation_id": recovery, "by": "ada", "reason": "on my way"}
     assert (await antiphon(settings, "ack", recovery)).err == ""
+    again = json.loads((await antiphon(settings, "ack", recovery, "--as", "ada")).err)
+    assert again["repeated"] is True
 
 
 async def test_programs_read_json(settings: Settings) -> None:

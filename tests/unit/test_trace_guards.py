@@ -476,3 +476,16 @@ def test_the_only_attempt_may_have_left_no_line() -> None:
     trace = Trace.from_logs(story.lines, story.correlation_id)
     what = "1 of 1 attempts of orders-api.restart on service.failed about orders-api"
     assert what in trace.missing
+
+
+def test_an_acknowledgement_whose_answer_was_lost_is_known_by_its_repetition() -> None:
+    """The line of the command that repeats it will do; beside the first it says nothing new."""
+    story = GuardedStory()
+    story.opens("service.failed", "orders-api")
+    story.escalates(BUDGET, "spent")
+    story.after(1).is_acknowledged("ben", "mine")
+    story.is_acknowledged("ben", "mine", again=True)
+    ledger = Trace.from_ledger(story.entries()).acknowledgements
+    for lines in (story.lines, [*story.lines[:-2], story.lines[-1]]):
+        told = Trace.from_logs(lines, story.correlation_id).acknowledgements
+        assert [(it.by, it.why) for it in told] == [(it.by, it.why) for it in ledger]

@@ -65,8 +65,10 @@ class Escalations:
             case [answer, who, at_ms]:
                 first = who.decode("utf-8", "replace")
                 known = Acknowledgement(first, instant(at_ms), repeated=answer != 1)
-        if not known.repeated:
+        if not known.repeated or known.by == by:  # the first answer may have been lost on its way
+            said = {"by": by, "reason": reason}
+            again = {"repeated": True} if known.repeated else {}
             get_logger().info(
-                "escalation.acknowledged", correlation_id=correlation_id, by=by, reason=reason
+                "escalation.acknowledged", correlation_id=correlation_id, **said, **again
             )
         return known

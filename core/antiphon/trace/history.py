@@ -152,6 +152,8 @@ class History:
             case Kind.ESCALATED:
                 self.escalations.append(Escalation.of(row))
                 self.acknowledgement = None
+            case Kind.ACKNOWLEDGED if row.text("repeated") and self.acknowledgement:
+                pass  # a log line for what another has told
             case Kind.ACKNOWLEDGED:
                 self.acknowledgement = Acknowledgement.of(row)
                 self.acknowledgements.append(self.acknowledgement)
