@@ -1,4 +1,4 @@
-"""The flow meets life: what a review found, each held to what it should be."""
+"""The flow meets life: joins, branches, timers and undoing, each as it should be."""
 
 from __future__ import annotations
 
@@ -7,35 +7,17 @@ from typing import Any
 
 import pytest
 
-from antiphon import (
-    Approval,
-    Joined,
-    PermanentError,
-    Recovery,
-    Retry,
-    Service,
-    Settings,
-    all_of,
-    any_of,
-)
-from antiphon.broker.approvals import Approvals, Ask
+from antiphon import Joined, PermanentError, Recovery, Retry, Service, Settings, any_of
 from antiphon.broker.cancelling import Cancelling
 from antiphon.broker.errand import Errand
-from antiphon.broker.session import Session
-from antiphon.duties.auditor import Auditor
-from antiphon.errors import AntiphonError
 from antiphon_events import (
     CacheLost,
     CacheWarmed,
-    ChildClosed,
     DatabaseFailed,
     DatabaseRestored,
     Event,
     RecoveryCompleted,
-    RecoveryFailed,
-    ServiceFailed,
     ServiceRecovered,
-    ServiceRestarted,
     StepFailed,
 )
 from support import until
@@ -51,16 +33,6 @@ class Unwritable(Event):
     type = "unwritable.happened"
 
     what: Any = None
-
-
-async def requests(errand: Errand, count: int = 1) -> tuple[Ask, ...]:
-    """Wait for so many requests for approval."""
-
-    async def found() -> tuple[Ask, ...]:
-        waiting = await Approvals(errand).waiting()
-        return waiting if len(waiting) >= count else ()
-
-    return await until(found, 20)
 
 
 async def test_what_was_taken_back_can_be_done_again(settings: Settings, witness: Witness) -> None:
@@ -152,141 +124,6 @@ async def test_a_step_that_ran_while_it_was_cancelled_plans_nothing(
     assert not await witness.entries("cache.lost")
 
 
-async def test_an_approval_outlasts_the_age_of_the_failure(
-    settings: Settings, witness: Witness
-) -> None:
-    """People have looked at it: neither the wait for them nor one after it makes it stale."""
-    shop, ran = Service("shop", settings=settings), list[str]()
-
-    @shop.on(DatabaseFailed, approval=Approval(("ana",)), max_age="300ms", rate="1/1s")
-    async def restore(failed: DatabaseFailed) -> None:
-        ran.append(failed.subject)
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipts = [await shop.publish(DatabaseFailed(subject=s)) for s in ("a", "b")]
-        asks = await requests(errand, 2)
-        await asyncio.sleep(0.4)
-        for ask in asks:
-            await Approvals(errand).answer(ask.id, by="ana", grant=True, reason="")
-        for receipt in receipts:
-            await witness.closed(receipt.correlation_id)
-    assert sorted(ran) == ["a", "b"]
-
-
-async def test_branches_of_a_join_wait_for_one_approval(
-    settings: Settings, witness: Witness
-) -> None:
-    """It is one step, whichever branch completes it; a branch that comes again sets no timer."""
-    shop, ran = Service("shop", settings=settings), list[int]()
-
-    @shop.on(DatabaseFailed)
-    async def both(failed: DatabaseFailed) -> list[DatabaseRestored | CacheWarmed]:
-        return [
-            DatabaseRestored(subject="db"),
-            CacheWarmed(subject="cache"),
-            DatabaseRestored(subject="other"),
-        ]
-
-    @shop.on(
-        all_of(DatabaseRestored, CacheWarmed), within="1h", approval=Approval(("ana",)), key=None
-    )
-    async def reopen(joined: Joined) -> None:
-        ran.append(len(joined))
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(FAILED)
-        [ask] = await requests(errand)
-        await Approvals(errand).answer(ask.id, by="ana", grant=True, reason="")
-        record = await witness.closed(receipt.correlation_id)
-    assert ran == [2]
-    assert len(rows(record, "asked")) == 1
-
-
-async def test_a_child_that_never_begins_does_not_hold_a_cancelled_parent(
-    settings: Settings, witness: Witness
-) -> None:
-    """Nobody hears the child yet: the parent is over, and the child would be cancelled."""
-    shop = Service("shop", settings=settings)
-
-    @shop.on(DatabaseFailed)
-    async def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
-        recovery.start(CacheLost(subject="cache"))
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(FAILED)
-        await witness.told(receipt.correlation_id, "child")
-        done = await Cancelling(errand).cancel(receipt.correlation_id, by="ada", reason="")
-        assert done.children == 1
-        await witness.closed(receipt.correlation_id, verdict="cancelled")
-
-    late, ran = Service("late", settings=settings), list[str]()
-
-    @late.on(CacheLost)
-    async def warm(lost: CacheLost) -> None:
-        ran.append(lost.subject)
-
-    async with running(late):
-        await until(lambda: witness.entries("recovery.cancelled"))
-        await asyncio.sleep(0.3)
-    assert ran == []
-
-
-async def test_a_child_is_as_old_as_itself(settings: Settings, witness: Witness) -> None:
-    """A parent that has been open for long does not make its child one that nobody hears."""
-    strict = Settings(
-        redis_url=settings.redis_url, cell=settings.cell, unheard_after="1s", lease="200ms"
-    )
-    shop = Service("shop", settings=strict)
-    start = asyncio.Event()
-
-    @shop.on(DatabaseFailed)
-    async def restore(failed: DatabaseFailed, recovery: Recovery) -> None:
-        await start.wait()
-        recovery.start(CacheLost(subject="cache"))
-
-    async with running(shop):
-        receipt = await shop.publish(FAILED)
-        await asyncio.sleep(1.2)
-        start.set()
-        await witness.told(receipt.correlation_id, "child")
-        session = Session.open(strict)
-        try:
-            await session.client.delete(session.keys.turn("auditor"))
-            await Auditor(session).once()
-        finally:
-            await session.aclose()
-        record = await witness.record(receipt.correlation_id)
-        assert record is not None
-        assert record.summary.status == "open"
-        # Once it is that old itself, it is given up.
-        await witness.closed(receipt.correlation_id, verdict="partial")
-
-
-async def test_who_asked_for_the_parent_asked_for_the_child(
-    settings: Settings, witness: Witness
-) -> None:
-    """Four eyes see a child as well."""
-    shop = Service("shop", settings=settings)
-
-    @shop.on(DatabaseFailed)
-    async def divide(failed: DatabaseFailed, recovery: Recovery) -> None:
-        recovery.start(CacheLost(subject="cache"))
-
-    other = Service("other", settings=settings)
-
-    @other.on(CacheLost, approval=Approval())
-    async def warm(lost: CacheLost) -> None: ...
-
-    async with running(shop), running(other), Errand.begin(settings) as errand:
-        receipt = await Service("cleo", settings=settings).publish(FAILED)
-        [ask] = await requests(errand)
-        assert ask.requester == "cleo"
-        with pytest.raises(AntiphonError, match="cleo asked for this recovery"):
-            await Approvals(errand).answer(ask.id, by="cleo", grant=True, reason="")
-        await Approvals(errand).answer(ask.id, by="ana", grant=True, reason="")
-        await witness.closed(receipt.correlation_id)
-
-
 async def test_an_undo_is_wanted_whatever_its_handler_wants_by_now(
     settings: Settings, witness: Witness
 ) -> None:
@@ -330,29 +167,6 @@ async def test_who_hears_of_failed_steps_does_not_hear_of_himself(
         receipt = await shop.publish(FAILED)
         await witness.closed(receipt.correlation_id, verdict="failed")
     assert heard == ["shop.restore"]
-
-
-async def test_what_hears_of_an_ended_recovery_can_be_approved(
-    settings: Settings, witness: Witness
-) -> None:
-    """News comes when its recovery is over, and people can still agree to what it leads to."""
-    shop, ran = Service("shop", settings=settings), list[str]()
-
-    @shop.on(DatabaseFailed, retry=ONCE)
-    async def restore(failed: DatabaseFailed) -> None:
-        raise PermanentError("no")
-
-    @shop.on(RecoveryFailed, approval=Approval(("ana",)))
-    async def rebuild(failed: RecoveryFailed) -> None:
-        ran.append(failed.subject)
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(FAILED)
-        await witness.closed(receipt.correlation_id, verdict="failed")
-        [ask] = await requests(errand)
-        await Approvals(errand).answer(ask.id, by="ana", grant=True, reason="")
-        await until(lambda: ran)
-    assert ran == ["db"]
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -399,32 +213,6 @@ async def test_an_undo_that_cannot_be_read_is_named(settings: Settings, witness:
         record = await witness.closed(receipt.correlation_id, verdict="partial")
     assert any("shop.restore: could not be undone" in r for r in record.summary.reasons)
     assert rows(record, "escalated", guard="undo")
-
-
-async def test_a_child_of_a_child_is_told_upwards(settings: Settings, witness: Witness) -> None:
-    """Each generation waits for the next, and the first one hears in the end."""
-    shop, heard = Service("shop", settings=settings), list[str]()
-
-    @shop.on(DatabaseFailed)
-    async def one(failed: DatabaseFailed, recovery: Recovery) -> None:
-        recovery.start(CacheLost(subject="cache"))
-
-    @shop.on(CacheLost)
-    async def two(lost: CacheLost, recovery: Recovery) -> None:
-        recovery.start(ServiceFailed(subject="api"))
-
-    @shop.on(ServiceFailed)
-    async def three(failed: ServiceFailed) -> ServiceRestarted:
-        return ServiceRestarted(subject="api")
-
-    @shop.on(ChildClosed)
-    async def hear(closed: ChildClosed) -> None:
-        heard.append(f"{closed.subject} {closed.verdict}")
-
-    async with running(shop):
-        receipt = await shop.publish(FAILED)
-        await witness.closed(receipt.correlation_id)
-    assert heard == ["api completed", "cache completed"]
 
 
 async def test_what_held_is_not_taken_back_by_what_comes_later(
@@ -497,51 +285,3 @@ async def test_a_lost_plan_ends_a_rollback_in_words(settings: Settings, witness:
         record = await witness.closed(receipt.correlation_id, verdict="partial")
     assert any("how to do it was lost" in reason for reason in record.summary.reasons)
     assert rows(record, "escalated", guard="undo")
-
-
-async def test_a_child_that_is_started_by_news_is_nobody_s_to_wait_for(
-    settings: Settings, witness: Witness
-) -> None:
-    """A recovery that is over is not opened again by what a handler of its end begins."""
-    shop, started = Service("shop", settings=settings), list[str]()
-
-    @shop.on(DatabaseFailed)
-    async def restore(failed: DatabaseFailed) -> None: ...
-
-    @shop.on(RecoveryCompleted.about("db"))
-    async def tidy(completed: RecoveryCompleted, recovery: Recovery) -> None:
-        started.append(recovery.start(CacheLost(subject="cache")))
-
-    @shop.on(CacheLost)
-    async def warm(lost: CacheLost) -> None: ...
-
-    async with running(shop):
-        receipt = await shop.publish(FAILED)
-        await until(lambda: started)
-        await witness.closed(started[0])
-        record = await witness.closed(receipt.correlation_id)
-    assert (len(started), record.summary.closes) == (1, 1)
-
-
-async def test_a_halt_waits_for_nobody_s_approval(settings: Settings, witness: Witness) -> None:
-    """A recovery that was halted ends at once, with all that waited in it."""
-    strict = Settings(redis_url=settings.redis_url, cell=settings.cell, max_visits=1)
-    shop = Service("shop", settings=strict)
-
-    @shop.on(DatabaseFailed)
-    async def restore(failed: DatabaseFailed) -> list[CacheLost | ServiceRestarted]:
-        return [CacheLost(subject="cache"), ServiceRestarted(subject="api")]
-
-    @shop.on(CacheLost, approval=Approval(("ana",), within=None))
-    async def warm(lost: CacheLost) -> None: ...
-
-    @shop.on(ServiceRestarted)
-    async def again(restarted: ServiceRestarted, recovery: Recovery) -> ServiceRestarted:
-        await witness.told(recovery.correlation_id, "asked")
-        recovery.publish(CacheWarmed(subject="cache"), after="1h")
-        return ServiceRestarted(subject="api")
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(FAILED)
-        await witness.closed(receipt.correlation_id, verdict="halted")
-        assert await Approvals(errand).waiting() == ()
