@@ -9,17 +9,7 @@ from typing import Any
 import pytest
 
 from antiphon import Approval, Joined, Recovery, Service, all_of, any_of
-from antiphon.choreography import (
-    Choreography,
-    Code,
-    Emission,
-    Finding,
-    How,
-    Part,
-    Severity,
-    accept,
-    examine,
-)
+from antiphon.choreography import Choreography, Code, Emission, How, Part, Severity, accept
 from antiphon.choreography.consent import consent
 from antiphon_events import (
     ApprovalExpired,
@@ -37,14 +27,7 @@ from antiphon_events import (
     ServiceRestarted,
     StepFailed,
 )
-
-
-def found(*services: Service) -> list[Finding]:
-    return list(examine(Choreography.of(*services)))
-
-
-def codes(*services: Service) -> list[tuple[str, str]]:
-    return [(str(one.code), one.group) for one in found(*services) if one.accepted is None]
+from examined import fine, found, named
 
 
 def part_of(function: Callable[..., Any], **options: Any) -> Part:
@@ -60,10 +43,6 @@ def emitted(function: Callable[..., Any], **options: Any) -> list[tuple[str, str
 
 
 # What is read.
-
-
-async def fine(event: Event) -> None:
-    """Publish nothing."""
 
 
 def test_what_a_recovery_is_asked_to_publish_is_read_from_the_source() -> None:
@@ -183,6 +162,16 @@ def test_an_approval_is_told_in_words(approval: Approval, words: tuple[str, ...]
     assert consent(approval) == words
 
 
+def test_an_emission_is_plain_data() -> None:
+    """Equal when it says the same."""
+    part = part_of(fine, on_failure=CacheLost)
+    (one,) = part.emissions
+    assert one == Emission(one.fact, How.FAILURE)
+    assert issubclass(CacheLost, Failure)
+    assert part.brings("cache.lost") == (one,)
+    assert part.emits(How.FAILURE) == (one,)
+
+
 # What Antiphon publishes.
 
 
@@ -262,16 +251,9 @@ def test_what_comes_by_a_death_a_delay_or_a_child_leads_on() -> None:
 
     for event in (CacheWarmed, DatabaseRestored, ServiceRestarted):
         part = web.on(event)
-        part(_named(f"hear_{event.__name__}"))
+        part(named(f"hear_{event.__name__}"))
     assert found(db, web) == []
     assert len(found(web)) == 3
-
-
-def _named(name: str) -> Callable[..., Any]:
-    async def handler(event: Event) -> None: ...
-
-    handler.__name__ = name
-    return handler
 
 
 # Waiting.
@@ -324,154 +306,7 @@ def test_a_join_that_stops_waiting_wants_somebody_to_hear_it() -> None:
 def test_an_undo_needs_no_promise() -> None:
     """A step may have something to take back that nobody hears of."""
     db = Service("db")
-    db.on(DatabaseFailed, undo=fine)(_named("restore"))
+    db.on(DatabaseFailed, undo=fine)(named("restore"))
     assert found(db) == []
     (part,) = Choreography.of(db).parts
     assert part.undo == "fine"
-
-
-# Circles.
-
-
-def round_of(first: Callable[..., Any], **options: Any) -> list[Finding]:
-    """A handler of ServiceFailed, and one that answers what it brings about with the same again."""
-    api, web = Service("api"), Service("web")
-    api.on(ServiceFailed, **options)(first)
-
-    @web.on(CacheLost)
-    async def again(lost: CacheLost) -> ServiceFailed: ...  # type: ignore[empty-body]
-
-    return [one for one in found(api, web) if one.code is Code.CYCLE]
-
-
-async def delays(event: Event, recovery: Recovery) -> None:
-    """Put a failure off."""
-    recovery.publish(CacheLost(subject="cache"), after="5m")
-
-
-async def spawns(event: Event, recovery: Recovery) -> None:
-    """Start a recovery."""
-    recovery.start(CacheLost(subject="cache"))
-
-
-@pytest.mark.parametrize(
-    ("function", "options", "link"),
-    [
-        (delays, {}, "cache.lost (later)"),
-        (fine, {"on_failure": CacheLost}, "cache.lost (on failure)"),
-    ],
-)
-@pytest.mark.parametrize(
-    "bound", [{}, {"max_visits": 2}, {"budget": "3/1h"}, {"approval": Approval()}]
-)
-def test_a_circle_goes_through_delays_and_deaths(
-    function: Callable[..., Any], options: dict[str, Any], link: str, bound: dict[str, Any]
-) -> None:
-    """They come round as well; a bound ends them, and so do people who are asked."""
-    findings = round_of(function, **options, **bound)
-    if bound:
-        assert findings == []
-        return
-    (one,) = findings
-    assert one.severity is Severity.PROBLEM
-    assert one.message.endswith(
-        f"is in a circle that only a limit halts: api.{function.__name__} → {link} → web.again → "
-        f"service.failed → api.{function.__name__}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("bound", "sound"),
-    [
-        ({}, False),
-        ({"max_visits": 2}, False),
-        ({"budget": "3/1h"}, True),
-        ({"approval": Approval()}, True),
-        ({"approval": Approval(otherwise="proceed")}, False),
-    ],
-)
-def test_recoveries_that_start_one_another_want_a_budget(
-    bound: dict[str, Any], *, sound: bool
-) -> None:
-    """What counts within one recovery begins anew in the next."""
-    findings = round_of(spawns, **bound)
-    if sound:
-        assert findings == []
-        return
-    (one,) = findings
-    assert one.message == (
-        "is in a circle of recoveries that start one another: api.spawns → cache.lost (as a child "
-        "recovery) → web.again → service.failed → api.spawns"
-    )
-    assert one.remedy.startswith("give one of them a budget, which counts across recoveries")
-
-
-def test_a_join_ends_no_circle_of_recoveries() -> None:
-    """It fires once in each of them."""
-    web = Service("web")
-
-    @web.on(all_of(ServiceFailed, DatabaseFailed))
-    async def both(joined: Joined, recovery: Recovery) -> None:
-        recovery.start(ServiceFailed(subject="api"))
-
-    assert codes(web) == [("cycle", "web.both")]
-
-
-def test_a_child_that_closes_may_begin_the_next() -> None:
-    """Whoever starts one whenever one is over goes round within the recovery."""
-    web = Service("web")
-
-    @web.on(ServiceFailed, ChildClosed)
-    async def each(event: Event, recovery: Recovery) -> None:
-        recovery.start(DatabaseFailed(subject="db"))
-
-    web.on(DatabaseFailed)(fine)
-    (one,) = found(web)
-    assert one.message.endswith(": web.each → child.closed → web.each")
-
-
-def test_who_answers_deaths_may_cause_them() -> None:
-    """A step that fails is tried again by whoever hears of it, and fails again."""
-    api, ops = Service("api"), Service("ops")
-
-    @api.on(ServiceFailed)
-    async def restart(failed: ServiceFailed) -> None: ...
-
-    @ops.on(StepFailed)
-    async def again(failed: StepFailed) -> ServiceFailed: ...  # type: ignore[empty-body]
-
-    (one,) = found(api, ops)
-    assert one.message.endswith(
-        ": api.restart → step.failed → ops.again → service.failed → api.restart"
-    )
-
-
-def test_who_hears_of_deaths_is_no_circle_alone() -> None:
-    """It does not answer its own."""
-    ops = Service("ops")
-    ops.on(StepFailed)(fine)
-    ops.on(StepFailed)(_named("other"))
-    assert found(ops) == []
-
-
-def test_a_circle_of_recoveries_is_accepted_by_any_of_its_handlers() -> None:
-    """As every circle is."""
-    web = Service("web")
-
-    @accept("cycle", reason="the second finds nothing to do")
-    @web.on(CacheLost)
-    async def again(lost: CacheLost) -> ServiceFailed: ...  # type: ignore[empty-body]
-
-    web.on(ServiceFailed)(spawns)
-    (one,) = found(web)
-    assert one.accepted == "the second finds nothing to do"
-
-
-def test_an_emission_is_plain_data() -> None:
-    """Equal when it says the same."""
-    part = part_of(fine, on_failure=CacheLost)
-    (one,) = part.emissions
-    assert one == Emission(one.fact, How.FAILURE)
-    assert issubclass(CacheLost, Failure)
-    assert part.brings("cache.lost") == (one,)
-    assert part.emits(How.FAILURE) == (one,)
