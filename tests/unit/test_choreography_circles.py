@@ -1,4 +1,4 @@
-"""Circles in a choreography: through delays, deaths and child recoveries, and what ends them."""
+"""Circles in a choreography: those of completions, delays, deaths and children; what ends them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,101 @@ import pytest
 
 from antiphon import Approval, Joined, Recovery, Service, all_of
 from antiphon.choreography import Code, Finding, Severity, accept
-from antiphon_events import CacheLost, ChildClosed, DatabaseFailed, Event, ServiceFailed, StepFailed
-from examined import codes, fine, found, named
+from antiphon.choreography.circle import circles, reachable, shortest_circle
+from antiphon_events import (
+    CacheLost,
+    CacheWarmed,
+    ChildClosed,
+    DatabaseFailed,
+    DatabaseRestored,
+    Event,
+    ServiceFailed,
+    ServiceRestarted,
+    StepFailed,
+)
+from examined import codes, fine, found, line_of, named
+
+
+def circle_of(*, choice: Any = DatabaseRestored, **options: Any) -> tuple[Service, Service]:
+    """Two services that go round: restored, restarted, restored; the options are the first's."""
+    db, api = Service("db"), Service("api")
+
+    @db.on(DatabaseFailed, ServiceRestarted, **options)
+    async def restore(event: Event) -> DatabaseRestored | None: ...
+
+    @api.on(choice)
+    async def restart(event: Event) -> ServiceRestarted: ...  # type: ignore[empty-body]
+
+    return db, api
+
+
+def test_a_circle_is_found_and_named() -> None:
+    """It is told as a path, at the first of its handlers."""
+    db, api = circle_of()
+    (one,) = found(db, api)
+    assert (one.code, one.severity, one.group) == (Code.CYCLE, Severity.PROBLEM, "db.restore")
+    assert one.message.endswith(
+        ": db.restore → database.restored → api.restart → service.restarted → db.restore"
+    )
+    assert (one.file, one.line) == (__file__, line_of(db.handlers[0].function))
+    assert one.remedy.startswith("give one of them a budget or max_visits")
+
+
+def test_a_circle_that_depends_on_a_subject_is_a_warning() -> None:
+    """Signatures do not say what a completion is about."""
+    (one,) = found(*circle_of(choice=DatabaseRestored.about("orders")))
+    assert one.severity is Severity.WARNING
+    assert "if subjects and conditions let it" in one.message
+
+
+def test_a_handler_may_be_a_circle_of_its_own() -> None:
+    """One that publishes what it reacts to triggers itself."""
+    service = Service("edge")
+
+    @service.on(CacheLost)
+    async def warm(lost: CacheLost) -> CacheWarmed | CacheLost: ...  # type: ignore[empty-body]
+
+    assert codes(service) == [("cycle", "edge.warm")]
+
+
+@pytest.mark.parametrize(
+    "options", [{"budget": "3/10m"}, {"max_visits": 5}], ids=["budget", "max_visits"]
+)
+def test_a_bound_makes_a_circle_right(options: dict[str, Any]) -> None:
+    """Who says how often a handler may run has thought of it."""
+    assert found(*circle_of(**options)) == []
+
+
+def test_a_join_ends_a_circle() -> None:
+    """It fires once in a recovery, so nothing goes round through it."""
+    assert found(*circle_of(choice=all_of(DatabaseRestored))) == []
+
+
+def test_every_circle_is_seen_beside_an_accepted_one() -> None:
+    """Accepting one circle hides no other that shares a handler with it."""
+    db, api = circle_of()
+    cache = Service("cache")
+
+    @cache.on(DatabaseRestored)
+    async def warm(restored: DatabaseRestored) -> ServiceRestarted: ...  # type: ignore[empty-body]
+
+    accept("cycle", reason="the database is well by then")(api.handlers[0].function)
+    left, waived = sorted(found(db, api, cache), key=lambda one: one.accepted or "")
+    assert left.accepted is None
+    assert "cache.warm" in left.message
+    assert (waived.group, waived.accepted) == ("api.restart", "the database is well by then")
+
+
+def test_circles_are_the_shortest_and_cover_all() -> None:
+    """Each node that is on a circle is on one of those named; a way past others says more."""
+    arrows = {"a": ("b", "a"), "b": ("a", "c"), "c": ("d",), "d": ("b", "e"), "e": ("e",), "f": ()}
+    assert list(circles(arrows, arrows)) == [("a", "b"), ("c", "d", "b"), ("e",)]
+    assert shortest_circle(arrows, "f") == ()
+    assert reachable(arrows, "d") == {"a", "b", "c", "d", "e"}
+    assert reachable(arrows, "f") == set()
+
+
+# Through delays, deaths and child recoveries.
 
 
 def round_of(first: Callable[..., Any], **options: Any) -> list[Finding]:
