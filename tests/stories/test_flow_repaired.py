@@ -1,8 +1,6 @@
-"""What becomes of branches, roll-backs and children when people replay, cancel, pause or deny."""
+"""What becomes of roll-backs, joins, children and approvals when people repair and replay."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 
@@ -18,152 +16,23 @@ from antiphon import (
     any_of,
 )
 from antiphon.broker.approvals import Approvals
-from antiphon.broker.cancelling import Cancelling
-from antiphon.broker.deadletters import DeadLetters
 from antiphon.broker.errand import Errand
 from antiphon_events import (
     CacheLost,
     CacheWarmed,
-    ChildClosed,
     DatabaseFailed,
     DatabaseRestored,
-    Event,
-    Failure,
     ServiceDegraded,
     ServiceFailed,
     ServiceRecovered,
     ServiceRestarted,
 )
+from repaired import Broken, replay
 from support import until
 from witness import Witness, changed, rows, running
 
 ONCE = Retry(attempts=1)
 FAILED = DatabaseFailed(subject="db")
-
-
-class WayBlocked(Failure):
-    """The first way is blocked."""
-
-    type = "way.blocked"
-
-
-class SpareNeeded(Event):
-    """A spare part is needed."""
-
-    type = "spare.needed"
-
-
-async def replay(settings: Settings, witness: Witness, group: str) -> None:
-    """Replay the one dead letter of a group."""
-    [letter] = [d for d in await witness.dead_letters() if d["deadgroup"] == group]
-    async with Errand.begin(settings) as errand:
-        found = await DeadLetters(errand).find(letter["entry"])
-        assert found is not None
-        await DeadLetters(errand).replay(found)
-
-
-class Broken:
-    """What does not work until it is repaired."""
-
-    def __init__(self) -> None:
-        self.repaired = False
-        self.undone: list[str] = []
-
-    def use(self) -> None:
-        if not self.repaired:
-            raise PermanentError("it is broken")
-
-
-@pytest.mark.parametrize("answer", [WayBlocked, SpareNeeded])
-async def test_a_branch_that_nobody_takes_is_a_loss(
-    settings: Settings, witness: Witness, answer: type[Event]
-) -> None:
-    """A death is answered for by those who react, and not by an event alone."""
-    shop = Service("shop", settings=settings)
-
-    def instead(failed: DatabaseFailed, error: str) -> Event:
-        return answer(subject=failed.subject)
-
-    @shop.on(DatabaseFailed, retry=ONCE, on_failure=instead)
-    async def restore(failed: DatabaseFailed) -> None:
-        raise PermanentError("no backup")
-
-    async with running(shop):
-        receipt = await shop.publish(FAILED)
-        record = await witness.closed(receipt.correlation_id, verdict="failed")
-    assert len(rows(record, "published", type=answer.type)) == 1
-    assert record.summary.reasons
-
-
-async def test_a_branch_that_cannot_be_made_is_a_loss(settings: Settings, witness: Witness) -> None:
-    """An `on_failure` that raises keeps nothing from dying."""
-    shop = Service("shop", settings=settings)
-
-    def instead(failed: DatabaseFailed, error: str) -> Event:
-        raise LookupError(error)
-
-    @shop.on(DatabaseFailed, retry=ONCE, on_failure=instead)
-    async def restore(failed: DatabaseFailed) -> None:
-        raise PermanentError("no backup")
-
-    async with running(shop):
-        receipt = await shop.publish(FAILED)
-        record = await witness.closed(receipt.correlation_id, verdict="failed")
-    assert record.summary.dead == 1
-    assert len(await witness.dead_letters()) == 1
-
-
-async def test_a_first_way_that_is_repaired_is_gone_as_well(
-    settings: Settings, witness: Witness
-) -> None:
-    """The dead letter behind a branch can be replayed: what follows it runs once more."""
-    shop, broken, ways = Service("shop", settings=settings), Broken(), list[str]()
-
-    @shop.on(DatabaseFailed, retry=ONCE, on_failure=WayBlocked)
-    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
-        broken.use()
-        return DatabaseRestored(subject="db", backup="monday")
-
-    @shop.on(WayBlocked)
-    async def promote(blocked: WayBlocked) -> DatabaseRestored:
-        return DatabaseRestored(subject="db", backup="replica")
-
-    @shop.on(DatabaseRestored)
-    async def go_on(restored: DatabaseRestored) -> None:
-        ways.append(restored.backup or "")
-
-    async with running(shop):
-        receipt = await shop.publish(FAILED)
-        await witness.closed(receipt.correlation_id)
-        assert ways == ["replica"]
-        broken.repaired = True
-        await replay(settings, witness, "shop.restore")
-        await until(lambda: len(ways) == 2)
-        record = await witness.closed(receipt.correlation_id)
-    assert ways == ["replica", "monday"]
-    assert record.summary.closes == 2
-
-
-async def test_a_denied_step_does_not_branch(settings: Settings, witness: Witness) -> None:
-    """Nobody gave it up: people did not want it."""
-    shop, asked = Service("shop", settings=settings), Approval(("ana",))
-
-    @shop.on(DatabaseFailed, on_failure=WayBlocked, approval=asked)
-    async def restore(failed: DatabaseFailed) -> None:
-        raise AssertionError(failed)
-
-    @shop.on(WayBlocked)
-    async def promote(blocked: WayBlocked) -> None:
-        raise AssertionError(blocked)
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(FAILED)
-        await witness.told(receipt.correlation_id, "asked")
-        [ask] = await Approvals(errand).waiting()
-        await Approvals(errand).answer(ask.id, by="ana", grant=False, reason="not now")
-        record = await witness.closed(receipt.correlation_id, verdict="failed")
-    assert rows(record, "suppressed", guard="approval")
-    assert await witness.entries("way.blocked") == []
 
 
 def rolling_back(
@@ -269,44 +138,6 @@ async def test_a_halted_recovery_is_rolled_back_whatever_the_setting(
     assert broken.undone == ["warm", "restore"]
 
 
-async def test_a_child_is_cancelled_alone(settings: Settings, witness: Witness) -> None:
-    """The parent hears of it, and goes on; cancelling the parent cancels the child."""
-    shop, children, heard = Service("shop", settings=settings), list[str](), list[str]()
-    begun, may = asyncio.Event(), asyncio.Event()
-
-    @shop.on(ServiceDegraded)
-    async def part(degraded: ServiceDegraded, recovery: Recovery) -> None:
-        children.append(recovery.start(CacheLost(subject="cache")))
-
-    @shop.on(CacheLost)
-    async def fill(lost: CacheLost) -> CacheWarmed:
-        begun.set()
-        await may.wait()
-        return CacheWarmed(subject="cache")
-
-    @shop.on(ChildClosed)
-    async def hear(child: ChildClosed) -> None:
-        heard.append(child.verdict)
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(ServiceDegraded(subject="shop"))
-        await begun.wait()
-        await Cancelling(errand).cancel(children[0], by="ada", reason="")
-        may.set()
-        await witness.closed(children[0], verdict="cancelled")
-        await witness.closed(receipt.correlation_id)
-        assert heard == ["cancelled"]
-        begun.clear()
-        may.clear()
-        second = await shop.publish(ServiceDegraded(subject="shop"))
-        await begun.wait()
-        done = await Cancelling(errand).cancel(second.correlation_id, by="ada", reason="")
-        assert done.children == 1
-        may.set()
-        await witness.closed(children[1], verdict="cancelled")
-        await witness.closed(second.correlation_id, verdict="cancelled")
-
-
 async def test_a_child_that_nobody_hears_of_counts(settings: Settings, witness: Witness) -> None:
     """Its failure is the parent's, and after a replay the parent is not told again."""
     shop, broken, children = Service("shop", settings=settings), Broken(), list[str]()
@@ -378,68 +209,6 @@ async def test_a_race_is_won_once(settings: Settings, witness: Witness) -> None:
         record = await witness.closed(receipt.correlation_id)
     assert len(rows(record, "started", group="shop.reopen")) == 3
     assert len(rows(record, "won")) == 1
-
-
-async def test_cancelling_again_does_what_was_left(settings: Settings, witness: Witness) -> None:
-    """A command that was interrupted before it came to the children can be repeated."""
-    shop, children = Service("shop", settings=settings), list[str]()
-    begun, may = asyncio.Event(), asyncio.Event()
-
-    @shop.on(ServiceDegraded)
-    async def part(degraded: ServiceDegraded, recovery: Recovery) -> None:
-        children.append(recovery.start(CacheLost(subject="cache")))
-
-    @shop.on(CacheLost)
-    async def fill(lost: CacheLost) -> CacheWarmed:
-        begun.set()
-        await may.wait()
-        return CacheWarmed(subject="cache")
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(ServiceDegraded(subject="shop"))
-        await begun.wait()
-        cancelling = Cancelling(errand)
-        await cancelling._run(receipt.correlation_id, "ada", "", may_begin=False)
-        again = await cancelling.cancel(receipt.correlation_id, by="ben", reason="")
-        assert (again.repeated, again.children) == (True, 1)
-        may.set()
-        await witness.closed(children[0], verdict="cancelled")
-        record = await witness.closed(receipt.correlation_id, verdict="cancelled")
-    assert [row.text("by") for row in rows(record, "cancelled")] == ["ada"]
-
-
-async def test_a_step_that_ends_after_the_cancelling_begins_nothing(
-    settings: Settings, witness: Witness
-) -> None:
-    """What it puts off, starts or brings to a join is not waited for: the recovery closes."""
-    shop = Service("shop", settings=settings)
-    begun, may = asyncio.Event(), asyncio.Event()
-
-    @shop.on(ServiceDegraded)
-    async def part(degraded: ServiceDegraded, recovery: Recovery) -> DatabaseRestored:
-        begun.set()
-        await may.wait()
-        recovery.publish(ServiceRestarted(subject="api"), after="1h")
-        recovery.start(CacheLost(subject="cache"))
-        return DatabaseRestored(subject="db")
-
-    @shop.on(all_of(DatabaseRestored, CacheWarmed), within="1h")
-    async def reopen(joined: Joined) -> None:
-        raise AssertionError(joined)
-
-    @shop.on(CacheLost)
-    async def fill(lost: CacheLost) -> None:
-        raise AssertionError(lost)
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(ServiceDegraded(subject="shop"))
-        await begun.wait()
-        await Cancelling(errand).cancel(receipt.correlation_id, by="ada", reason="")
-        may.set()
-        record = await witness.closed(receipt.correlation_id, verdict="cancelled")
-    assert len(rows(record, "completed", group="shop.part")) == 1
-    assert await witness.entries("cache.lost") == []
-    assert not await witness.client.exists(witness.keys.timers)
 
 
 async def test_a_replay_is_asked_again_and_a_retry_is_not(
