@@ -1,38 +1,26 @@
-"""The flow of a recovery: what is put off, what is waited for, what is taken back."""
+"""The flow of a recovery: what is put off, what is waited for, and for how long."""
 
 from __future__ import annotations
 
 import asyncio
 
 from antiphon import Joined, PermanentError, Recovery, Retry, Service, Settings, all_of, any_of
-from antiphon.broker.cancelling import Cancelling
-from antiphon.broker.deadletters import DeadLetters
-from antiphon.broker.errand import Errand
-from antiphon.deadletter import Choice
 from antiphon_events import (
     CacheLost,
     CacheWarmed,
     ChildClosed,
     DatabaseFailed,
     DatabaseRestored,
-    Failure,
     JoinTimedOut,
     RecoveryEscalated,
     ServiceDegraded,
     ServiceFailed,
     ServiceRecovered,
     ServiceRestarted,
-    StepFailed,
 )
 from witness import Witness, rows, running
 
 ONCE = Retry(attempts=1)
-
-
-class RestoreFailed(Failure):
-    """The restore was given up."""
-
-    type = "restore.failed"
 
 
 async def test_a_delayed_event_holds_the_recovery_open(
@@ -154,143 +142,6 @@ async def test_the_winner_is_named_and_losers_are_not_begun_again(
     assert rows(record, "outrun", group="shop.restore", by="shop.reopen")
 
 
-async def test_a_step_that_is_given_up_branches(settings: Settings, witness: Witness) -> None:
-    """`on_failure` makes of a death a branch: its handlers decide the verdict."""
-    shop, failed_steps = Service("shop", settings=settings), list[StepFailed]()
-
-    @shop.on(DatabaseFailed, retry=ONCE, on_failure=RestoreFailed)
-    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
-        raise PermanentError("the backup is corrupt")
-
-    @shop.on(RestoreFailed)
-    async def promote(failed: RestoreFailed) -> DatabaseRestored:
-        assert failed.reason == "PermanentError: the backup is corrupt"
-        return DatabaseRestored(subject=failed.subject)
-
-    @shop.on(StepFailed)
-    async def hear(failed: StepFailed) -> None:
-        failed_steps.append(failed)
-
-    async with running(shop):
-        receipt = await shop.publish(DatabaseFailed(subject="db"))
-        record = await witness.closed(receipt.correlation_id)
-
-    assert len(rows(record, "died", group="shop.restore")) == 1
-    assert len(await witness.dead_letters()) == 1
-    [step] = failed_steps
-    assert (step.step, step.event_type, step.attempts) == ("shop.restore", "database.failed", 1)
-
-
-async def test_completed_steps_are_undone_last_first(settings: Settings, witness: Witness) -> None:
-    """A recovery that did not complete takes back what it did, in the reverse order."""
-    shop, undone = Service("shop", settings=settings), list[tuple[str, str]]()
-
-    async def unrestore(failed: DatabaseFailed, recovery: Recovery) -> None:
-        assert recovery.undoing is not None
-        undone.append(("restore", recovery.undoing[DatabaseRestored].backup))
-
-    async def cool(joined: Joined, recovery: Recovery) -> None:
-        undone.append(("warm", joined[DatabaseRestored].backup))
-
-    @shop.on(DatabaseFailed, undo=unrestore)
-    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
-        return DatabaseRestored(subject="db", backup="monday")
-
-    @shop.on(all_of(DatabaseRestored), undo=cool)
-    async def warm(joined: Joined) -> CacheWarmed:
-        return CacheWarmed(subject="cache")
-
-    @shop.on(CacheWarmed, retry=ONCE)
-    async def restart(warmed: CacheWarmed) -> None:
-        raise PermanentError("no room")
-
-    async with running(shop):
-        receipt = await shop.publish(DatabaseFailed(subject="db"))
-        record = await witness.closed(receipt.correlation_id, verdict="partial")
-
-    assert undone == [("warm", "monday"), ("restore", "monday")]
-    [closing] = await witness.entries("recovery.partial")
-    assert '"undone":["shop.restore","shop.warm"]' in closing["data"]
-    assert len(rows(record, "undo")) == 2
-    assert len(rows(record, "completed", undo="1")) == 2
-
-
-async def test_what_cannot_be_undone_is_named_and_escalated(
-    settings: Settings, witness: Witness
-) -> None:
-    """An undo that fails for good does not keep the others from being undone."""
-    shop, undone = Service("shop", settings=settings), list[str]()
-
-    async def unrestore(failed: DatabaseFailed) -> None:
-        undone.append("restore")
-
-    async def cool(restored: DatabaseRestored) -> None:
-        raise PermanentError("the cache is gone")
-
-    @shop.on(DatabaseFailed, undo=unrestore)
-    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
-        return DatabaseRestored(subject="db")
-
-    @shop.on(DatabaseRestored, undo=cool)
-    async def warm(restored: DatabaseRestored) -> CacheWarmed:
-        return CacheWarmed(subject="cache")
-
-    @shop.on(CacheWarmed, retry=ONCE)
-    async def restart(warmed: CacheWarmed) -> None:
-        raise PermanentError("no room")
-
-    async with running(shop):
-        receipt = await shop.publish(DatabaseFailed(subject="db"))
-        record = await witness.closed(receipt.correlation_id, verdict="partial")
-
-    assert undone == ["restore"]
-    assert any("shop.warm: could not be undone" in reason for reason in record.summary.reasons)
-    assert rows(record, "escalated", guard="undo")
-
-
-async def test_a_cancelled_recovery_starts_nothing_more(
-    settings: Settings, witness: Witness
-) -> None:
-    """Cancelling lets the running step end, begins no other, and undoes what was done."""
-    shop, undone = Service("shop", settings=settings), list[str]()
-    begun, may = asyncio.Event(), asyncio.Event()
-
-    async def unrestore(failed: DatabaseFailed) -> None:
-        undone.append("restore")
-
-    @shop.on(DatabaseFailed, undo=unrestore)
-    async def restore(failed: DatabaseFailed, recovery: Recovery) -> DatabaseRestored:
-        recovery.publish(CacheWarmed(subject="cache"), after="1h")
-        return DatabaseRestored(subject="db")
-
-    @shop.on(DatabaseRestored)
-    async def warm(restored: DatabaseRestored) -> CacheWarmed:
-        begun.set()
-        await may.wait()
-        return CacheWarmed(subject="cache")
-
-    @shop.on(CacheWarmed)
-    async def restart(warmed: CacheWarmed) -> None:
-        raise AssertionError(warmed)
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(DatabaseFailed(subject="db"))
-        await begun.wait()
-        cancelled = await Cancelling(errand).cancel(
-            receipt.correlation_id, by="ada", reason="wrong database"
-        )
-        assert (cancelled.dropped, cancelled.verdict, cancelled.repeated) == (1, "", False)
-        again = await Cancelling(errand).cancel(receipt.correlation_id, by="ada", reason="")
-        assert again.repeated
-        may.set()
-        record = await witness.closed(receipt.correlation_id, verdict="cancelled")
-
-    assert undone == ["restore"]
-    [closing] = await witness.entries("recovery.cancelled")
-    assert '"reason":"ada: wrong database"' in closing["data"]
-    assert rows(record, "suppressed", guard="cancel", group="shop.restart")
-
-
 async def test_a_deadline_names_what_is_outstanding(settings: Settings, witness: Witness) -> None:
     """Past its deadline a recovery is said to be stalled, people are told, and it goes on."""
     strict = Settings(redis_url=settings.redis_url, cell=settings.cell, deadline="300ms")
@@ -346,67 +197,3 @@ async def test_a_child_recovery_is_waited_for(settings: Settings, witness: Witne
     assert [(c.child, c.verdict) for c in heard] == [(ids[0], "completed"), (ids[1], "failed")]
     assert rows(child, "opened")[0].text("parent") == receipt.correlation_id
     assert {row.text("child") for row in rows(record, "child")} == set(ids)
-
-
-async def test_a_death_answered_by_what_nobody_hears_is_a_death(
-    settings: Settings, witness: Witness
-) -> None:
-    """An event that is no failure and that nobody reacts to answers for nothing."""
-    shop = Service("shop", settings=settings)
-
-    def told(failed: DatabaseFailed, error: str) -> CacheWarmed:
-        return CacheWarmed(subject="cache")
-
-    @shop.on(DatabaseFailed, retry=ONCE, on_failure=told)
-    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
-        raise PermanentError("the backup is corrupt")
-
-    async with running(shop):
-        receipt = await shop.publish(DatabaseFailed(subject="db"))
-        record = await witness.closed(receipt.correlation_id, verdict="failed")
-    assert any("shop.restore: died" in reason for reason in record.summary.reasons)
-
-
-async def test_a_replay_ends_a_rollback(settings: Settings, witness: Witness) -> None:
-    """A person who replays wants it to go on: no more is undone, and what was is named."""
-    shop, undone = Service("shop", settings=settings), list[str]()
-    undoing, may = asyncio.Event(), asyncio.Event()
-    broken = True
-
-    async def unrestore(failed: DatabaseFailed) -> None:
-        undone.append("restore")
-        undoing.set()
-        await may.wait()
-
-    async def cool(restored: DatabaseRestored) -> None:
-        undone.append("warm")
-
-    async def unfirst(failed: ServiceFailed) -> None:
-        undone.append("first")
-
-    @shop.on(ServiceFailed, undo=unfirst)
-    async def first(failed: ServiceFailed) -> DatabaseFailed:
-        return DatabaseFailed(subject="db")
-
-    @shop.on(DatabaseFailed, undo=unrestore)
-    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
-        return DatabaseRestored(subject="db")
-
-    @shop.on(DatabaseRestored, retry=ONCE, undo=cool)
-    async def warm(restored: DatabaseRestored) -> None:
-        if broken:
-            raise PermanentError("no room")
-
-    async with running(shop), Errand.begin(settings) as errand:
-        receipt = await shop.publish(ServiceFailed(subject="shop"))
-        await undoing.wait()
-        broken = False
-        letters = DeadLetters(errand)
-        [letter] = [one async for one in letters.oldest_first(Choice())]
-        await letters.replay(letter)
-        await witness.told(receipt.correlation_id, "completed", group="shop.warm")
-        may.set()
-        await witness.closed(receipt.correlation_id, verdict="partial")
-    assert undone == ["restore"]
-    [closing] = await witness.entries("recovery.partial")
-    assert '"undone":["shop.restore"]' in closing["data"]

@@ -11,11 +11,55 @@ from antiphon_events import (
     CacheLost,
     CacheWarmed,
     ChildClosed,
+    DatabaseFailed,
     DatabaseRestored,
     ServiceDegraded,
     ServiceRestarted,
 )
 from witness import Witness, rows, running
+
+
+async def test_a_cancelled_recovery_starts_nothing_more(
+    settings: Settings, witness: Witness
+) -> None:
+    """Cancelling lets the running step end, begins no other, and undoes what was done."""
+    shop, undone = Service("shop", settings=settings), list[str]()
+    begun, may = asyncio.Event(), asyncio.Event()
+
+    async def unrestore(failed: DatabaseFailed) -> None:
+        undone.append("restore")
+
+    @shop.on(DatabaseFailed, undo=unrestore)
+    async def restore(failed: DatabaseFailed, recovery: Recovery) -> DatabaseRestored:
+        recovery.publish(CacheWarmed(subject="cache"), after="1h")
+        return DatabaseRestored(subject="db")
+
+    @shop.on(DatabaseRestored)
+    async def warm(restored: DatabaseRestored) -> CacheWarmed:
+        begun.set()
+        await may.wait()
+        return CacheWarmed(subject="cache")
+
+    @shop.on(CacheWarmed)
+    async def restart(warmed: CacheWarmed) -> None:
+        raise AssertionError(warmed)
+
+    async with running(shop), Errand.begin(settings) as errand:
+        receipt = await shop.publish(DatabaseFailed(subject="db"))
+        await begun.wait()
+        cancelled = await Cancelling(errand).cancel(
+            receipt.correlation_id, by="ada", reason="wrong database"
+        )
+        assert (cancelled.dropped, cancelled.verdict, cancelled.repeated) == (1, "", False)
+        again = await Cancelling(errand).cancel(receipt.correlation_id, by="ada", reason="")
+        assert again.repeated
+        may.set()
+        record = await witness.closed(receipt.correlation_id, verdict="cancelled")
+
+    assert undone == ["restore"]
+    [closing] = await witness.entries("recovery.cancelled")
+    assert '"reason":"ada: wrong database"' in closing["data"]
+    assert rows(record, "suppressed", guard="cancel", group="shop.restart")
 
 
 async def test_a_child_is_cancelled_alone(settings: Settings, witness: Witness) -> None:

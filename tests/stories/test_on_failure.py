@@ -7,13 +7,26 @@ import pytest
 from antiphon import Approval, PermanentError, Retry, Service, Settings
 from antiphon.broker.approvals import Approvals
 from antiphon.broker.errand import Errand
-from antiphon_events import DatabaseFailed, DatabaseRestored, Event, Failure
+from antiphon_events import (
+    CacheWarmed,
+    DatabaseFailed,
+    DatabaseRestored,
+    Event,
+    Failure,
+    StepFailed,
+)
 from repaired import Broken, replay
 from support import until
 from witness import Witness, rows, running
 
 ONCE = Retry(attempts=1)
 FAILED = DatabaseFailed(subject="db")
+
+
+class RestoreFailed(Failure):
+    """The restore was given up."""
+
+    type = "restore.failed"
 
 
 class WayBlocked(Failure):
@@ -26,6 +39,33 @@ class SpareNeeded(Event):
     """A spare part is needed."""
 
     type = "spare.needed"
+
+
+async def test_a_step_that_is_given_up_branches(settings: Settings, witness: Witness) -> None:
+    """`on_failure` makes of a death a branch: its handlers decide the verdict."""
+    shop, failed_steps = Service("shop", settings=settings), list[StepFailed]()
+
+    @shop.on(DatabaseFailed, retry=ONCE, on_failure=RestoreFailed)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        raise PermanentError("the backup is corrupt")
+
+    @shop.on(RestoreFailed)
+    async def promote(failed: RestoreFailed) -> DatabaseRestored:
+        assert failed.reason == "PermanentError: the backup is corrupt"
+        return DatabaseRestored(subject=failed.subject)
+
+    @shop.on(StepFailed)
+    async def hear(failed: StepFailed) -> None:
+        failed_steps.append(failed)
+
+    async with running(shop):
+        receipt = await shop.publish(DatabaseFailed(subject="db"))
+        record = await witness.closed(receipt.correlation_id)
+
+    assert len(rows(record, "died", group="shop.restore")) == 1
+    assert len(await witness.dead_letters()) == 1
+    [step] = failed_steps
+    assert (step.step, step.event_type, step.attempts) == ("shop.restore", "database.failed", 1)
 
 
 @pytest.mark.parametrize("answer", [WayBlocked, SpareNeeded])
@@ -47,6 +87,25 @@ async def test_a_branch_that_nobody_takes_is_a_loss(
         record = await witness.closed(receipt.correlation_id, verdict="failed")
     assert len(rows(record, "published", type=answer.type)) == 1
     assert record.summary.reasons
+
+
+async def test_a_death_answered_by_what_nobody_hears_is_a_death(
+    settings: Settings, witness: Witness
+) -> None:
+    """An event that is no failure and that nobody reacts to answers for nothing."""
+    shop = Service("shop", settings=settings)
+
+    def told(failed: DatabaseFailed, error: str) -> CacheWarmed:
+        return CacheWarmed(subject="cache")
+
+    @shop.on(DatabaseFailed, retry=ONCE, on_failure=told)
+    async def restore(failed: DatabaseFailed) -> DatabaseRestored:
+        raise PermanentError("the backup is corrupt")
+
+    async with running(shop):
+        receipt = await shop.publish(DatabaseFailed(subject="db"))
+        record = await witness.closed(receipt.correlation_id, verdict="failed")
+    assert any("shop.restore: died" in reason for reason in record.summary.reasons)
 
 
 async def test_a_branch_that_cannot_be_made_is_a_loss(settings: Settings, witness: Witness) -> None:
