@@ -1,9 +1,8 @@
-"""The test kit and the flow: people, time, and what is undone."""
+"""The test kit and the flow: time, what is put off or undone, and what is expected of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -20,7 +19,6 @@ from antiphon import (
     TransientError,
     all_of,
 )
-from antiphon.errors import AntiphonError
 from antiphon.testing import Cell, Unmet, duplicated, expect, unreliable
 from antiphon.testing.hurry import LONGEST_DELAY, Pace
 from antiphon.testing.twin import Twin
@@ -40,82 +38,6 @@ pytestmark = pytest.mark.usefixtures("shared_server")
 
 FAILED = ServiceFailed(subject="api")
 ONCE = Retry(attempts=1)
-
-
-@pytest.fixture
-async def kit(redis_url: str) -> AsyncIterator[Cell]:
-    async with Cell.open(redis_url, hurry=True) as cell:
-        yield cell
-
-
-@pytest.fixture
-def asking() -> Service:
-    """A service whose restart two people may allow."""
-    service = Service("api")
-
-    @service.on(ServiceFailed, approval=Approval(("ana", "ben"), quorum=2))
-    async def restart(failed: ServiceFailed) -> ServiceRestarted:
-        return ServiceRestarted(subject=failed.subject)
-
-    return service
-
-
-# People.
-
-
-async def test_people_approve_in_a_test(kit: Cell, asking: Service) -> None:
-    """By the step or by the approval's id; the wait until it asks is part of it."""
-    async with kit.running(asking):
-        receipt = await kit.publish(FAILED)
-        first = await kit.approve("api.restart", by="ana", reason="I have looked")
-        assert (first.state, first.votes, first.quorum) == ("pending", 1, 2)
-        (ask,) = await kit.approvals()
-        assert (ask.step, ask.votes, ask.requester) == ("api.restart", ("ana",), "test")
-        second = await kit.approve(ask.id, by="ben")
-        trace = await kit.settled(receipt)
-    assert second.state == "granted"
-    expect(trace).completed().held_by("approval", "api.restart").ran("api.restart", times=1)
-    assert await kit.approvals() == ()
-
-
-async def test_people_deny_in_a_test(kit: Cell, asking: Service) -> None:
-    """One is enough."""
-    async with kit.running(asking):
-        receipt = await kit.publish(FAILED)
-        assert (await kit.deny("api.restart", by="ben", reason="not now")).state == "denied"
-        trace = await kit.settled(receipt)
-    expect(trace).failed().suppressed_by("approval", "api.restart").did_not_run("api.restart")
-
-
-async def test_an_answer_that_nobody_asked_for_is_named(kit: Cell, asking: Service) -> None:
-    """A wrong name, a wrong person, and one step that asks twice."""
-    async with kit.running(asking):
-        with pytest.raises(LookupError, match=r"api\.restart does not wait .*; these do: none"):
-            await kit.approve("api.restart", by="ana", within="10ms")
-        one = await kit.publish(FAILED)
-        await kit.until(one, lambda it: it.held_by("approval"))
-        with pytest.raises(LookupError, match=r"not within 10ms; these do: api\.restart"):
-            await kit.deny("api.reload", by="ana", within="10ms")
-        with pytest.raises(AntiphonError, match="test asked for this recovery"):
-            await kit.approve("api.restart", by="test")
-        other = await kit.publish(ServiceFailed(subject="web"))
-        await kit.until(other, lambda it: it.held_by("approval"))
-        with pytest.raises(LookupError, match=r"several approvals: say which of .* about api, "):
-            await kit.approve("api.restart", by="ana")
-
-
-async def test_a_recovery_is_cancelled_in_a_test(kit: Cell, asking: Service) -> None:
-    """No further step of it begins; once it is over there is nothing to cancel."""
-    async with kit.running(asking):
-        receipt = await kit.publish(FAILED)
-        await kit.until(receipt, lambda it: it.held_by("approval"))
-        cancelled = await kit.cancel(receipt, by="ana", reason="a drill")
-        trace = await kit.settled(receipt)
-        assert not cancelled.repeated
-        assert trace.verdict == "cancelled"
-        expect(trace).did_not_run("api.restart")
-        with pytest.raises(AntiphonError, match="is over, as cancelled"):
-            await kit.cancel(receipt.correlation_id, by="ana")
 
 
 # Time.
@@ -301,33 +223,6 @@ async def test_what_undoes_a_step_is_made_hard_as_well(kit: Cell) -> None:
 
 
 # What is expected.
-
-
-async def test_people_are_expected(kit: Cell, asking: Service) -> None:
-    """Who agreed and who refused, or that nobody did."""
-    async with kit.running(asking):
-        one = await kit.publish(FAILED)
-        await kit.approve("api.restart", by="ana")
-        trace = await kit.until(one, lambda it: it.held_by("approval"))
-        with pytest.raises(
-            Unmet, match=r"api\.restart to be approved; its approvals: waiting by ana"
-        ):
-            expect(trace).approved("api.restart")
-        await kit.approve("api.restart", by="ben")
-        granted = await kit.settled(one)
-        other = await kit.publish(ServiceFailed(subject="web"))
-        await kit.deny("api.restart", by="ben")
-        denied = await kit.settled(other)
-    expect(granted).approved("api.restart").approved("api.restart", by="ana")
-    expect(denied).denied("api.restart").denied("api.restart", by="ben")
-    with pytest.raises(Unmet, match=r"to be denied; its approvals: granted by ana by ben"):
-        expect(granted).denied("api.restart")
-    with pytest.raises(Unmet, match=r"to be denied by ana; its approvals: denied by ben"):
-        expect(denied).denied("api.restart", by="ana")
-    with pytest.raises(Unmet, match=r"to be approved; its approvals: none"):
-        expect(granted).approved("api.reload")
-    with pytest.raises(ValueError, match="names no handler"):
-        expect(granted).approved("restart")
 
 
 async def test_an_end_by_hand_and_what_it_takes_back_is_expected(kit: Cell) -> None:
