@@ -264,6 +264,13 @@ class Story:
         self.lines.append(orjson.dumps(line))
 
 
+def begun() -> tuple[Story, Fact, Run]:
+    """A recovery one second old, whose only step has just begun."""
+    story = Story()
+    failed = story.opens("service.failed", "orders-api")
+    return story, failed, story.after(1).starts("orders-api.restart", failed, "api-host")
+
+
 def a_whole_recovery(**options: Any) -> Story:
     """The shop loses its database: a retry, a take-over, a wait, a duplicate, a death."""
     s = Story(**options)

@@ -5,24 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import orjson
 import pytest
 
-from antiphon.instants import EPOCH
 from antiphon.ledger import Entry
 from antiphon.summary import Summary
 from antiphon.trace import AttemptOutcome, StepOutcome, Trace
-from trace_story import BEGINNING_MS, Fact, Run, Story, a_chain, a_whole_recovery
+from trace_story import BEGINNING_MS, Fact, Run, Story, a_chain, a_whole_recovery, begun
 
 SECOND = timedelta(seconds=1)
-
-
-def begun() -> tuple[Story, Fact, Run]:
-    story = Story()
-    failed = story.opens("service.failed", "orders-api")
-    return story, failed, story.after(1).starts("orders-api.restart", failed, "api-host")
 
 
 @pytest.mark.parametrize(
@@ -263,15 +255,6 @@ def test_a_recovery_begins_when_its_entry_was_written_not_when_it_was_seen() -> 
     assert trace.duration == 60 * SECOND
 
 
-@pytest.mark.parametrize("entry", ["1-1", "18446744073709551615-1", "9999999999999-0", "", "x"])
-def test_an_entry_id_made_by_hand_tells_no_time(entry: str) -> None:
-    """The row's own time counts instead, so that one odd id does not stretch the picture."""
-    story = Story()
-    story.opens("service.failed", "orders-db", logged=False)
-    odd = [replace(e, fields={**e.fields, "entry": entry}) for e in story.entries()]
-    assert Trace.from_ledger(odd).events[0].time == story.now
-
-
 def test_the_summary_redis_keeps_is_believed() -> None:
     """Status, verdict and reasons are those of the record."""
     summary = Summary.from_hash(
@@ -306,212 +289,6 @@ def test_without_a_summary_the_rows_say_as_much() -> None:
     assert trace.closed == trace.opened + timedelta(seconds=18.8)
     assert trace.summary.reasons == ("pager.page: died after 1 attempts",)
     assert trace.missing == ()
-
-
-def test_a_trimmed_ledger_is_said_to_be_trimmed() -> None:
-    """What remains is shown, and what is gone is named."""
-    trace = Trace.from_ledger(begun()[0].entries()[2:])
-    assert trace.missing == ("the opening: the ledger begins after it, as if it had been trimmed",)
-    assert [step.event_type for step in trace.steps] == ["service.failed"]
-
-
-def test_rows_of_a_newer_release_are_passed_over_and_named() -> None:
-    """A ledger that a newer worker wrote can still be read."""
-    story = begun()[0]
-    newer = Entry(story.now, "1-0", "foretold", {"by": "ada"})
-    assert Trace.from_ledger([*story.entries(), newer]).missing == (
-        "the meaning of rows of kind 'foretold': a newer release wrote them",
-    )
-
-
-def test_bytes_that_are_not_text_and_numbers_that_are_none_do_no_harm() -> None:
-    """A row somebody damaged costs what it says, not the trace."""
-    row = {b"kind": b"started", b"group": b"a.b", b"event": b"\xff", b"attempt": b"two"}
-    [step] = Trace.from_ledger([Entry.from_row(b"1795348800000-0", row)]).steps
-    assert (step.event_id, step.attempts[0].no) == ("\ufffd", 1)
-
-
-@pytest.mark.parametrize("ms", ["1e17", "-1e17", "99999999999999"])
-def test_an_attempt_that_lasted_beyond_all_reason_does_no_harm(ms: str) -> None:
-    """Its beginning is reckoned from its end, and not before instants can be told."""
-    row = {"kind": "died", "group": "a.b", "event": "e1", "entry": "1-0", "ms": ms, "tier": ms}
-    raw = {name.encode(): value.encode() for name, value in row.items()}
-    [step] = Trace.from_ledger([Entry.from_row(b"1795348800000-0", raw)]).steps
-    assert EPOCH <= step.start <= datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-def test_causes_that_form_a_ring_do_not_go_on_for_ever() -> None:
-    """Whoever writes an entry can claim any cause, even itself."""
-    story, failed, _ = begun()
-    ring = [replace(e, fields={**e.fields, "cause": failed.id}) for e in story.entries()]
-    assert [step.group for step in Trace.from_ledger(ring).critical_path.steps] == [
-        "orders-api.restart"
-    ]
-
-
-def test_a_trace_as_json_has_stable_keys() -> None:
-    """Programs read these names; instants are ISO, durations milliseconds."""
-    story, _, run = begun()
-    story.after(2).completes(run, ("service.restarted", "orders-api"))
-    story.closes(run, "completed", done=1)
-    at = "2026-11-22T12:00:0"
-    step_id = f"service.failed|{BEGINNING_MS}-1|orders-api.restart"
-    assert Trace.from_ledger(story.entries()).to_dict() == {
-        "correlation_id": "",
-        "source": "ledger",
-        "status": "closed",
-        "verdict": "completed",
-        "type": "service.failed",
-        "subject": "orders-api",
-        "root": "event-00001",
-        "opened": f"{at}0.000Z",
-        "closed": f"{at}3.000Z",
-        "as_of": f"{at}3.000Z",
-        "closes": 1,
-        "duration_ms": 3000,
-        "open_ms": 3000,
-        "periods": [
-            {
-                "opened": f"{at}0.000Z",
-                "closed": f"{at}3.000Z",
-                "verdict": "completed",
-                "reopening": None,
-                "stall": None,
-            }
-        ],
-        "sum_of_steps_ms": 2000,
-        "done": 1,
-        "dead": 0,
-        "unanswered": 0,
-        "suppressed": 0,
-        "coalesced": 0,
-        "relapse_of": None,
-        "halted": None,
-        "escalated": None,
-        "tier": 0,
-        "acked": None,
-        "acked_by": None,
-        "parent": None,
-        "requester": None,
-        "deadline": None,
-        "stalled": None,
-        "cancelled": None,
-        "undoing": None,
-        "undos": 0,
-        "undone": 0,
-        "notundone": 0,
-        "left": None,
-        "reasons": [],
-        "relapse": None,
-        "halt": None,
-        "escalations": [],
-        "acknowledgement": None,
-        "acknowledgements": [],
-        "discards": [],
-        "scheduled": [],
-        "timeouts": [],
-        "approvals": [],
-        "children": [],
-        "stall": None,
-        "cancellation": None,
-        "rollback": None,
-        "critical_path": {
-            "steps": [step_id],
-            "duration_ms": 3000,
-            "working_ms": 2000,
-            "waiting_ms": 1000,
-        },
-        "idle": [
-            {
-                "step": step_id,
-                "since": f"{at}0.000Z",
-                "until": f"{at}1.000Z",
-                "duration_ms": 1000,
-                "why": "no worker took it up",
-            }
-        ],
-        "lost_ms": 1000,
-        "parallel": [],
-        "events": [
-            {
-                "id": "event-00001",
-                "type": "service.failed",
-                "subject": "orders-api",
-                "time": f"{at}0.000Z",
-                "cause": None,
-                "by": None,
-                "entry": f"{BEGINNING_MS}-1",
-            },
-            {
-                "id": "event-00005",
-                "type": "service.restarted",
-                "subject": "orders-api",
-                "time": f"{at}3.000Z",
-                "cause": "event-00001",
-                "by": "orders-api.restart",
-                "entry": f"{BEGINNING_MS + 3000}-5",
-            },
-        ],
-        "steps": [
-            {
-                "id": step_id,
-                "group": "orders-api.restart",
-                "service": "orders-api",
-                "handler": "restart",
-                "event": {
-                    "id": "event-00001",
-                    "type": "service.failed",
-                    "subject": "orders-api",
-                },
-                "entry": f"{BEGINNING_MS}-1",
-                "outcome": "completed",
-                "start": f"{at}1.000Z",
-                "end": f"{at}3.000Z",
-                "duration_ms": 2000,
-                "due": None,
-                "of": None,
-                "note": None,
-                "replay_of": None,
-                "dead_letter": None,
-                "progress": None,
-                "attempts": [
-                    {
-                        "no": 1,
-                        "consumer": "api-host",
-                        "start": f"{at}1.000Z",
-                        "end": f"{at}3.000Z",
-                        "duration_ms": 2000,
-                        "outcome": "completed",
-                        "error": None,
-                        "taken_over_from": None,
-                        "due": None,
-                        "refused": None,
-                    }
-                ],
-                "holds": [],
-                "key_waits": [],
-                "suppression": None,
-                "undo_of": None,
-                "won": None,
-                "published": ["event-00005"],
-            }
-        ],
-        "outstanding": [],
-        "missing": [],
-    }
-
-
-def test_an_open_trace_as_json_has_the_same_keys() -> None:
-    """What is not known is null, never left out."""
-    story, failed, _ = begun()
-    owed = [f"service.failed|{failed.entry}|orders-api.restart"]
-    going_on = Trace.from_ledger(story.entries(), owed).to_dict()
-    over = Trace.from_ledger(a_whole_recovery().entries()).to_dict()
-    assert going_on.keys() == over.keys()
-    assert going_on["verdict"] is None
-    assert going_on["steps"][0].keys() == over["steps"][0].keys()
-    assert going_on["outstanding"][0]["id"] == owed[0]
-    assert orjson.loads(orjson.dumps(over)) == over
 
 
 def test_ten_thousand_events_are_traced_in_a_moment() -> None:
