@@ -4,113 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from antiphon import Settings
 from antiphon.broker.filing import Filing
-from antiphon.broker.history import BEGAN, FILED, SWEPT, RedisHistory
-from antiphon.broker.reading import read_record, read_record_gently
-from antiphon.broker.reviewing import reviewed
+from antiphon.broker.history import FILED, SWEPT
 from antiphon.broker.session import Session
 from antiphon.duties.historian import Historian
-from antiphon.instants import EPOCH, instant
-from antiphon.report.digest import Digest
-from antiphon.report.review import Review
+from antiphon.instants import instant
+from archive import DAY_MS, RETENTION, Archive
 from support import until
 from witness import Witness, changed
-
-DAY_MS = 24 * 3600 * 1000
-RETENTION = timedelta(days=400)
-
-
-class Archive:
-    """Closes recoveries as the scripts do, with a clock that has gone on since."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.client: Any = session.client
-        self.keys = session.keys
-
-    async def close(
-        self, name: str, *, ago_ms: int = 10_000, closes: int = 1, verdict: str = "completed"
-    ) -> None:
-        """Leave the record of a recovery that closed so long ago, and opened a second before.
-
-        What was filed before was filed before that.
-        """
-        closed = await self.session.now_ms() - ago_ms
-        earlier = await self.client.hget(self.keys.recovery(name), "opened")
-        fields = {
-            "status": "closed",
-            "verdict": verdict,
-            "type": "service.failed",
-            "subject": "orders-db",
-            "opened": int(earlier) if earlier else closed - 1000,
-            "closed": closed,
-            "closes": closes,
-        }
-        await self.client.hset(self.keys.recovery(name), mapping=fields)
-        row = {"kind": "closed", "verdict": verdict}
-        await self.client.xadd(self.keys.ledger(name), row, id=f"{closed}-{closes}")
-        for key in (self.keys.recovery(name), self.keys.ledger(name)):
-            await self.client.pexpire(key, 600_000)
-        await self.client.zrem(self.keys.open_recoveries, name)
-        await self.client.zadd(self.keys.closed_recoveries, {name: closed})
-        filed = await self.client.hget(self.keys.history, FILED)
-        if filed and int(filed) > closed:
-            await self.client.hset(self.keys.history, FILED, closed)
-
-    async def reopen(self, name: str) -> None:
-        opened = int(await self.client.hget(self.keys.recovery(name), "opened"))
-        await self.client.hset(self.keys.recovery(name), "status", "open")
-        await self.client.hdel(self.keys.recovery(name), "verdict", "closed")
-        await self.client.zrem(self.keys.closed_recoveries, name)
-        await self.client.zadd(self.keys.open_recoveries, {name: opened})
-
-    async def expire(self, name: str) -> None:
-        """The time of its record is over."""
-        await self.client.delete(self.keys.recovery(name), self.keys.ledger(name))
-        await self.client.zrem(self.keys.closed_recoveries, name)
-
-    async def file(self) -> int:
-        """File all there is to file; returns how many digests that were."""
-        filing, filed, more = Filing(self.session, RETENTION), 0, True
-        while more:
-            count, more = await filing.once()
-            filed += count
-        return filed
-
-    async def filed(self) -> Mapping[str, Mapping[str, Digest]]:
-        """By day: what the history holds."""
-        found = dict[str, Mapping[str, Digest]]()
-        async for key in self.client.scan_iter(f"{self.keys.history}:*"):
-            rows = await self.client.hgetall(key)
-            found[key.decode().rpartition(":")[2]] = {
-                name.decode(): Digest.from_bytes(name.decode(), raw) for name, raw in rows.items()
-            }
-        return found
-
-    async def review(self, days: int = 90) -> Review:
-        span = timedelta(days=days)
-        review, _ = await reviewed(
-            self.session.client, self.session.settings, span, lambda **_: None
-        )
-        return review
-
-
-@pytest.fixture
-async def archive(settings: Settings) -> Any:
-    session = Session.open(settings)
-    yield Archive(session)
-    await session.aclose()
 
 
 async def test_what_closed_is_filed_once(archive: Archive) -> None:
@@ -231,30 +139,6 @@ async def test_all_is_looked_through_before_records_expire(settings: Settings) -
         await session.aclose()
 
 
-@pytest.mark.parametrize("key", ["ledger", "outstanding", "recovery"])
-async def test_a_record_that_cannot_be_read_hides_no_other(archive: Archive, key: str) -> None:
-    """It is passed over and named: what somebody else writes to its keys stops nothing."""
-    for name in ("r1", "r2", "r3"):
-        await archive.close(name)
-    await archive.client.set(getattr(archive.keys, key)("r2"), "x", px=600_000)
-    assert await archive.file() == 2
-    [digests] = (await archive.filed()).values()
-    assert sorted(digests) == ["r1", "r3"]
-    review, sources = await reviewed(
-        archive.session.client, archive.session.settings, timedelta(days=9), lambda **_: None
-    )
-    assert (review.total.count, sources.damaged) == (2, ("r2",))
-
-
-async def test_what_is_filed_of_a_damaged_record_counts(archive: Archive) -> None:
-    """Its digest was made while it could be read."""
-    await archive.close("r1")
-    await archive.file()
-    await archive.client.set(archive.keys.ledger("r1"), "x", px=600_000)
-    review = await archive.review()
-    assert review.total.count == 1
-
-
 async def test_any_number_of_workers_file_each_once(archive: Archive) -> None:
     """Ten at the same time make the history that one makes."""
     names = {f"r{number:03}" for number in range(120)}
@@ -298,97 +182,6 @@ async def test_a_clock_that_was_set_back_hides_nothing(archive: Archive) -> None
     await archive.client.hset(archive.keys.history, FILED, 2**50)
     await archive.close("r1")
     assert await archive.file() == 1
-
-
-async def test_the_oldest_days_make_room(settings: Settings) -> None:
-    """Never more digests than `history_limit`; the review says since when none is missing."""
-    session = Session.open(changed(settings, history_limit=6))
-    archive = Archive(session)
-    try:
-        for day in range(1, 6):
-            for number in range(2):
-                await archive.close(f"d{day}-{number}", ago_ms=day * DAY_MS)
-        await archive.file()
-        filed = await archive.filed()
-        assert sum(map(len, filed.values())) == 6
-        assert len(filed) == 3
-        began = instant(int(await archive.client.hget(archive.keys.history, BEGAN)))
-        assert f"{began:%Y-%m-%d}" == min(filed)
-    finally:
-        await session.aclose()
-
-
-async def test_a_day_with_too_many_says_so(settings: Settings) -> None:
-    """What a day cannot hold is missing, and the review names the day."""
-    session = Session.open(changed(settings, history_limit=3))
-    archive = Archive(session)
-    try:
-        for number in range(5):
-            await archive.close(f"r{number}")
-        await archive.file()
-        assert sum(map(len, (await archive.filed()).values())) == 3
-        _, sources = await reviewed(
-            session.client, session.settings, timedelta(days=2), lambda **_: None
-        )
-        assert len(sources.full_days) == 1
-    finally:
-        await session.aclose()
-
-
-async def test_how_far_back_is_not_overstated(archive: Archive) -> None:
-    """Before anything was filed: the records. After records may have expired unfiled: from then."""
-    _, sources = await reviewed(
-        archive.session.client, archive.session.settings, RETENTION, lambda **_: None
-    )
-    assert sources.whole_since == sources.recorded_since
-    await archive.file()
-    now = await archive.session.now_ms()
-    await archive.client.hset(archive.keys.history, mapping={FILED: now - 8 * DAY_MS, BEGAN: 1000})
-    await archive.file()
-    began = int(await archive.client.hget(archive.keys.history, BEGAN))
-    assert abs(now - 7 * DAY_MS - began) < 60_000
-
-
-async def test_filing_that_stands_still_is_not_passed_over(archive: Archive) -> None:
-    """What closed since, and expired, is missing: it is whole only as far as records go."""
-    await archive.file()
-    now = await archive.session.now_ms()
-    fields = {BEGAN: now - 95 * DAY_MS, FILED: now - 30 * DAY_MS}
-    await archive.client.hset(archive.keys.history, mapping=fields)
-    _, sources = await reviewed(
-        archive.session.client, archive.session.settings, RETENTION, lambda **_: None
-    )
-    assert sources.whole_since == sources.recorded_since
-    assert sources.stands_since == instant(now - 30 * DAY_MS)
-
-
-async def test_a_large_record_is_read_whole_page_by_page(archive: Archive) -> None:
-    """As in one piece; what runs in the same worker has its turn between pages."""
-    await archive.close("r1")
-    async with archive.client.pipeline(transaction=False) as pipe:
-        for number in range(1003):
-            pipe.xadd(archive.keys.ledger("r1"), {"kind": "progress", "message": number})
-        await pipe.execute()
-    whole = await read_record(archive.client, archive.keys, "r1")
-    paged = await read_record_gently(archive.client, archive.keys, "r1")
-    assert whole is not None
-    assert paged is not None
-    assert replace(paged, read_at=whole.read_at) == whole
-
-
-async def test_a_digest_that_cannot_be_read_is_counted(archive: Archive) -> None:
-    """One damaged digest hides no other; of one with a record it is made anew."""
-    await archive.close("r1")
-    await archive.close("r2")
-    await archive.file()
-    [day] = await archive.filed()
-    for name in ("r1", "r2"):
-        await archive.client.hset(archive.keys.history_of(day), name, b"{")
-    await archive.expire("r1")
-    review, sources = await reviewed(
-        archive.session.client, archive.session.settings, timedelta(days=9), lambda **_: None
-    )
-    assert (review.total.count, sources.unreadable) == (1, 1)
 
 
 @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -444,26 +237,3 @@ async def test_the_historian_does_it_by_itself(settings: Settings, witness: Witn
     finally:
         await off.aclose()
         await session.aclose()
-
-
-async def test_a_digest_takes_a_few_hundred_bytes(archive: Archive) -> None:
-    """Measured on the server: what one recovery adds to the history, of a day with a thousand."""
-    for number in range(1000):
-        await archive.close(f"01a2056c-7bbc-7542-adf7-{number:012}")
-    await archive.file()
-    [day] = await archive.filed()
-    used = await archive.client.memory_usage(archive.keys.history_of(day), samples=0)
-    assert used / 1000 < 400, used / 1000
-
-
-async def test_reading_holds_no_more_than_it_must(archive: Archive) -> None:
-    """Digests come one by one, also those of one large day."""
-    for number in range(300):
-        await archive.close(f"r{number}")
-    await archive.file()
-    history = RedisHistory(archive.session.client, archive.keys)
-    since = EPOCH + timedelta(milliseconds=await archive.session.now_ms()) - timedelta(days=3)
-    seen = 0
-    async for digest in history.digests(since):
-        seen += digest is not None
-    assert seen == 300
