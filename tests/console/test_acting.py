@@ -31,12 +31,6 @@ PAGES = ("/recoveries", "/approvals", "/letters", "/guards", "/pauses", "/escala
 
 
 @pytest.fixture
-async def errand(settings: Settings) -> AsyncIterator[Errand]:
-    async with Errand.begin(settings) as begun:
-        yield begun
-
-
-@pytest.fixture
 async def repaired(settings: Settings) -> AsyncIterator[list[bool]]:
     """The shop at work; whatever is put in repairs it."""
     done: list[bool] = []
