@@ -96,8 +96,10 @@ async def _crash_server(life: Life) -> None:
 
 
 async def _stop_worker(life: Life) -> None:
-    life.wish("term")
-    await asyncio.sleep(1.5)
+    # An attempt that is handed back does not count: its like is made again, and must go well once.
+    if life.diary.once(f"stopped.{life.handler}.{life.recovery.event_id}"):
+        life.wish("term")
+        await asyncio.sleep(1.5)
 
 
 def _blow(what: str) -> Affliction:

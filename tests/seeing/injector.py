@@ -61,6 +61,7 @@ class Ward:
     """The process of each, by its name."""
 
     suspended: set[int] = field(default_factory=set)
+    killing: asyncio.Lock = field(default_factory=asyncio.Lock)
     hired: int = 0
 
     def hire(self) -> None:
@@ -92,9 +93,10 @@ class Ward:
 
     async def _grant(self, what: str, pid: int) -> None:
         if what == "server":
-            self.diary.note("server killed")
-            self.server.kill()
-            await asyncio.to_thread(self.server.restart)
+            async with self.killing:  # it can only be killed once it runs again
+                self.diary.note("server killed")
+                self.server.kill()
+                await asyncio.to_thread(self.server.restart)
         elif what == "wake":
             self.suspended.add(pid)
             await asyncio.sleep(1.8 * LEASE_S)
@@ -134,13 +136,26 @@ class Injector:
                 for case in cases:
                     acting.create_task(self._begin(case))
                     await asyncio.sleep(_BETWEEN_S)
-            await until(self._all_over, _PATIENCE_S)
+            try:
+                await until(self._all_over, _PATIENCE_S)
+            except AssertionError:
+                raise AssertionError(await self._unfinished()) from None
             await until(lambda: not self.ward.suspended, 10)
             for servant in servants:
                 servant.cancel()
 
     async def _all_over(self) -> bool:
         return not await _patiently(self.witness.open_recoveries)
+
+    async def _unfinished(self) -> str:
+        """Tell of the recoveries that are not over: what each waits for, and what came last."""
+        said = []
+        for name in await _patiently(self.witness.open_recoveries):
+            record = await self.witness.record(name)
+            if record is not None:
+                last = "\n  ".join(map(str, record.ledger[-6:]))
+                said.append(f"{name} waits for {record.outstanding}, after\n  {last}")
+        return "not over: " + "\n".join(said)
 
     async def _begin(self, case: Case) -> None:
         acts: dict[str, Callable[[Case], Coroutine[Any, Any, None]]] = {
@@ -208,11 +223,18 @@ class Injector:
     async def _bare(self, case: Case) -> None:
         event, name = self._event(case), uuid7()
         self._note_publishing(case, name, name)
-        await self.witness.xadd(
-            event.type,
-            {"specversion": "1.0", "id": name, "source": "cron", "type": event.type,
-             "subject": case.subject, "correlationid": name, "data": event.data_json()},
-        )  # fmt: skip
+        fields = {
+            "specversion": "1.0", "id": name, "source": "cron", "type": event.type,
+            "subject": case.subject, "correlationid": name, "data": event.data_json(),
+        }  # fmt: skip
+
+        async def write() -> None:
+            """Write it unless it is there: the server may have died before it could say so."""
+            written = await self.witness.entries(event.type)
+            if name not in {entry.get("id") for entry in written}:
+                await self.witness.xadd(event.type, fields)
+
+        await _patiently(write)
         self.diary.note("published", event=name, correlation=name, coalesced=False, bare=True)
         await self._row(name, "adopted")
 
