@@ -8,6 +8,7 @@ import time
 from redis.asyncio import Redis
 
 from antiphon.broker.faults import SERVER_ERRORS
+from antiphon.tasks import called_off
 
 _EVERY_S = 1.0
 _SILENT_S = 6.0
@@ -24,7 +25,7 @@ class Contact:
 
     async def keep(self) -> None:
         """Ask until cancelled."""
-        while True:
+        while not called_off():
             try:
                 await self._client.time()
                 self._answered, self._failed = time.monotonic(), False

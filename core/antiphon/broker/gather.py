@@ -19,6 +19,7 @@ from antiphon.broker.faults import passing, pause_s, translated
 from antiphon.broker.scripts import Call, Script
 from antiphon.broker.wire import Wire
 from antiphon.errors import StreamUnavailable
+from antiphon.tasks import called_off
 
 _LARGEST_BATCH = 32
 """Small enough that Redis works on one batch while Python makes the next."""
@@ -71,7 +72,7 @@ class Gatherer:
         failures = 0
         batch: list[_Waiting] = []
         try:
-            while self._waiting:
+            while self._waiting and not called_off():
                 size = min(len(self._waiting), _LARGEST_BATCH)
                 batch = [self._waiting.popleft() for _ in range(size)]
                 again = await self._round_trip(batch)

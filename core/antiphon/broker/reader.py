@@ -16,6 +16,7 @@ from antiphon.broker.faults import SERVER_ERRORS, group_lost, passing, pause_s
 from antiphon.broker.wire import StreamReply
 from antiphon.duration import milliseconds
 from antiphon.errors import AntiphonError
+from antiphon.tasks import called_off
 from antiphon.telemetry.logging import get_logger
 
 _MOMENT_S = 0.005
@@ -120,7 +121,7 @@ class Reader:
 
     async def _run(self) -> None:
         failures, lost = 0, False
-        while not self._stopping:
+        while not (self._stopping or called_off()):
             try:
                 if failures:
                     await self._restore(lost)

@@ -104,7 +104,11 @@ async def _serve(services: list[Service], settings: Settings) -> None:
         endpoints = await stack.enter_async_context(Endpoints(*services, settings=settings))
         for service in services:
             await stack.enter_async_context(service.app.lifespan_context())
-            await service.app.start()
+            try:
+                await service.app.start()
+            except BaseException:
+                await service.stop()  # handlers that had begun hand back what they hold
+                raise
             stack.push_async_callback(service.app.stop)
         names = [service.name for service in services]
         _log().info("services.ready", services=names, cell=settings.cell)

@@ -11,6 +11,7 @@ from typing import Protocol
 from antiphon.broker.faults import SERVER_ERRORS
 from antiphon.errors import AntiphonError
 from antiphon.outcome import describe
+from antiphon.tasks import called_off
 from antiphon.telemetry.logging import get_logger
 from antiphon.telemetry.metrics import duty_failed, duty_succeeded
 
@@ -58,7 +59,6 @@ class Loop:
         Every step is atomic on the server; but what a step has claimed, and nobody was told of,
         would wait for the lease to end.
         """
-        # A cancellation can drown inside the client while it connects; the flag cannot.
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -71,7 +71,7 @@ class Loop:
         duty_failed(self.duty.name)
 
     async def _run(self) -> None:
-        while not self._stopping:
+        while not (self._stopping or called_off()):
             try:
                 await self.duty.once()
                 self.progressed = time.monotonic()
@@ -81,7 +81,7 @@ class Loop:
             except Exception as error:  # noqa: BLE001 - a defect must not end the chore silently
                 self._fail(describe(error))
             # Jitter keeps the workers of a cell from doing the same chore at the same instant.
-            if self._stopping:
+            if self._stopping or called_off():
                 return
             pause = self.duty.every.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311
             try:
