@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from antiphon.errors import AntiphonError
-from antiphon.trace import Trace
+from antiphon.trace import Step, Trace
 from antiphon.trace.causes import causes
 from drawing import from_ledger
 from flow_story import a_flow, a_rollback
@@ -46,7 +46,10 @@ def test_what_was_put_off_says_until_when() -> None:
     assert str(causes(from_ledger(a_flow()), "database.checked")).endswith(
         "- put off by orders-db.restore until 12:00:07"
     )
-    assert "  undo orders-db.restore: completed" in str(causes(from_ledger(a_rollback()), "end"))
+    undoing = causes(from_ledger(a_rollback()), "end")
+    assert "  undo orders-db.restore: completed" in str(undoing)
+    done, undo = [link for link in undoing.links if isinstance(link, Step)]
+    assert (undo.undo_of, done.undo_of, done.group) == (done.event_id, "", "orders-db.restore")
 
 
 def test_what_is_not_there_is_refused_with_what_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from antiphon.trace.difference import compare
 from drawing import from_ledger
+from flow_story import a_rollback
 from trace_story import Story, a_whole_recovery
 
 DB, CACHE = "orders-db.restore", "orders-cache.warm"
@@ -69,6 +70,33 @@ def test_outcomes_and_verdicts_are_compared() -> None:
     heads = list(found.headlines())
     assert f"the critical path ends with {DB} > {CACHE} in A, with {DB} in B" in heads
     assert found.differs
+
+
+def test_the_same_end_by_another_way_is_a_difference() -> None:
+    """A step that ended differently counts, although all else is as it was."""
+
+    def one(*, dies: bool) -> Story:
+        story = Story()
+        failed = story.opens("service.failed", "orders-db")
+        run = story.starts(DB, failed, "w")
+        if dies:
+            story.dies(run, "no")
+        else:
+            story.completes(run)
+        story.closes(run, "partial", done=1, dead=1)
+        return story
+
+    found = compare(from_ledger(one(dies=False)), from_ledger(one(dies=True)))
+    assert found.verdicts == ("partial", "partial")
+    assert found.differs
+    assert not compare(found.a, found.a).differs
+
+
+def test_an_undo_is_not_the_step_it_takes_back() -> None:
+    """It stands beside the undo of the other, or alone."""
+    found = compare(from_ledger(told(warms=False)), from_ledger(a_rollback()))
+    pairs = [(pair.undo, pair.only_in) for pair in found.pairs if pair.group == DB]
+    assert pairs == [(False, ""), (True, "b")]
 
 
 def test_several_of_a_kind_are_matched_in_their_order() -> None:

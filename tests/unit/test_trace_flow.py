@@ -246,6 +246,19 @@ def test_an_undo_that_died_is_counted_as_what_it_is() -> None:
     assert summary.undoing == "failed"
 
 
+def test_an_undo_had_to_wait_for_whatever_ended_last() -> None:
+    """That may be another step than the one it takes back."""
+    story, run, fact = restored()
+    other = story.starts(RESTART, fact, "api-host")
+    story.after(5).completes(other)
+    story.undoes("failed", 1)
+    order = story.after(1).orders_undo(run)
+    undo = story.starts(RESTORE, order, "db-host")
+    story.after(1).completes(undo)
+    path = from_ledger(story).critical_path.steps
+    assert [step.group for step in path] == [RESTORE, RESTART, RESTORE]
+
+
 def test_undos_that_take_no_time_do_not_go_on_for_ever() -> None:
     """Each waits for the one before, and none for itself."""
     story, run, fact = restored()

@@ -127,6 +127,18 @@ def test_people_may_take_their_time_but_not_workers(answered: int) -> None:
     ]
 
 
+def test_silence_that_means_to_proceed_lets_go_of_a_step() -> None:
+    """It is free to run when their time is over; from then on workers are late, and not people."""
+    story = FlowStory()
+    failed = story.opens("service.failed", "orders-db")
+    story.asks(RESTART, failed, ("ana",), otherwise="proceed", due_in=60)
+    story.after(60).is_not_answered(RESTART, failed, "proceed")
+    story.completes(story.after(5).starts(RESTART, failed, "api-1"))
+    assert told(from_ledger(story)) == [
+        (RESTART, 5.0, "no worker took it up when people had agreed")
+    ]
+
+
 def test_a_worker_that_is_busy_is_told_from_one_that_is_not_there() -> None:
     """Only when it was at other steps of this recovery throughout: of others nothing is known."""
     story = Story()
@@ -136,6 +148,22 @@ def test_a_worker_that_is_busy_is_told_from_one_that_is_not_there() -> None:
     story.completes(story.starts("orders-api.two", failed, "api-1"))
     assert told(from_ledger(story)) == [
         ("orders-api.two", 8.0, "its worker was at work on other steps")
+    ]
+
+
+def test_a_worker_that_fell_silent_was_not_busy() -> None:
+    """What waited for it waited for nobody, although its lease had not run out."""
+    story = Story()
+    failed = story.opens("service.failed", "orders-api")
+    story.starts("orders-api.one", failed, "api-1")
+    run = story.after(20).starts("orders-api.two", failed, "api-1")
+    story.completes(run)
+    story.after(10)
+    run = story.starts("orders-api.one", failed, "api-2", attempt=2, taken_over_from="api-1")
+    story.completes(run)
+    assert told(from_ledger(story)) == [
+        ("orders-api.two", 20.0, NO_ONE),
+        ("orders-api.one", 30.0, SILENT),
     ]
 
 
@@ -238,6 +266,20 @@ def test_what_is_joined_is_not_to_go_side_by_side() -> None:
     run = story.starts("web.reopen", warmed, "w")
     story.after(5).completes(run, ("service.restarted", "web"))
     assert parallel(from_ledger(story)) == ()
+
+
+def test_what_is_put_off_is_not_to_go_side_by_side() -> None:
+    """Whoever puts an event off wants later what answers it."""
+    story = FlowStory()
+    failed = story.opens("service.failed", "orders-db")
+    run = story.starts("db.restore", failed, "w")
+    story.after(10).completes(run)
+    later = story.puts_off(run, "look.due", "orders-db", due_in=1)
+    run = story.starts("cache.look", story.after(1).publishes(later, "db.restore"), "w")
+    story.after(5).completes(run, ("cache.ok", "orders-cache"))
+    trace = from_ledger(story)
+    assert len(trace.critical_path.steps) == 2
+    assert parallel(trace) == ()
 
 
 def joined(story: Story, group: str, fact: Fact) -> None:
