@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from antiphon.trace import Trace
+from antiphon.trace.cuts import cuts
 from drawing import drawn, from_ledger
 from flow_story import FlowStory
 from trace_story import Story, a_whole_recovery
@@ -40,6 +44,31 @@ def test_a_terminal_without_unicode_has_a_mark_as_well() -> None:
     """A stroke, in the axis and in the legend."""
     lines = drawn(from_ledger(waited_for_people()), encoding="ascii")
     assert "/ nothing happened for 2h 59m: left out (--full-scale)" in " ".join(lines)
+
+
+def test_an_event_that_nobody_answers_is_not_cut_out() -> None:
+    """What comes in the midst of a long wait is told: the wait is cut before and behind it."""
+    story = FlowStory()
+    failed = story.opens("service.failed", "orders")
+    run = story.starts("orders-db.restore", failed, "db")
+    story.after(10).completes(run)
+    later = story.puts_off(run, "database.checked", "orders", due_in=3600)
+    event = story.after(3600).publishes(later, "orders-db.restore")
+    story.completes(story.after(7200).starts("orders-api.restart", event, "api"))
+    trace = from_ledger(story)
+    found = cuts(trace, trace.opened, story.now)
+    assert [cut.length for cut in found] == [timedelta(hours=1), timedelta(hours=2)]
+
+
+def test_a_step_that_still_runs_is_not_cut() -> None:
+    """However long it has: it is at work."""
+    story = Story()
+    failed = story.opens("service.failed", "orders")
+    run = story.starts("orders-db.restore", failed, "db")
+    (restored,) = story.after(10).completes(run, ("database.restored", "orders"))
+    story.starts("orders-cache.warm", restored, "cache")
+    trace = Trace.from_ledger(story.entries(), now=story.after(3 * 3600).now)
+    assert cuts(trace, trace.opened, story.now) == ()
 
 
 def test_what_can_be_seen_is_not_cut() -> None:

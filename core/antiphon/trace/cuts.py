@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from antiphon.trace.parts import AttemptOutcome
-
 if TYPE_CHECKING:
     from antiphon.trace.model import Trace
 
@@ -70,8 +68,7 @@ def _happened(trace: Trace, ended: datetime) -> Iterator[tuple[datetime, datetim
         yield event.time, event.time
     for step in trace.steps:
         for attempt in step.attempts:
-            going_on = attempt.outcome == AttemptOutcome.RUNNING
-            yield attempt.start, ended if going_on or attempt.end is None else attempt.end
+            yield attempt.start, attempt.end or ended
         for hold in step.holds:
             yield hold.since, hold.since
         if step.end:
