@@ -109,6 +109,8 @@ async def test_a_form_is_a_form(house: House) -> None:
     assert long.status_code == 413
     long = await ana.post("/pauses/pause", {"csrf": await ana.csrf(), "reason": "x" * 5000})
     assert long.status_code == 413
+    many = {f"field-{number}": "x" * 1000 for number in range(70)}
+    assert (await ana.post("/pauses/pause", {"csrf": await ana.csrf()} | many)).status_code == 413
     assert (await ana.get("/pauses/pause")).status_code == 405
 
 

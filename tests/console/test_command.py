@@ -69,11 +69,12 @@ async def test_what_is_not_safe_or_cannot_be_is_refused(
 
 
 async def test_only_a_trusted_proxy_says_who_asks(settings: Settings, tmp_path: Path) -> None:
-    """Anybody can send `X-Forwarded-For`; unless told whom to believe, nobody is believed."""
+    """Anybody can send `X-Forwarded-For`; nobody is believed but whom it is told to."""
     forwarded = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
     path, made = tokens_file(tmp_path)
-    for given, address in (([], "127.0.0.1"), (["--trusted-proxy", "127.0.0.1"], "203.0.113.9")):
-        folder = tmp_path / address
+    for proxy, believed in (("", False), ("127.0.0.2", False), ("127.0.0.1", True)):
+        given = ["--trusted-proxy", proxy] if proxy else []
+        folder = tmp_path / f"proxy-{proxy}"
         folder.mkdir()
         console = await asyncio.to_thread(
             run_console, settings, folder, "--tokens", str(path), *given
@@ -85,9 +86,9 @@ async def test_only_a_trusted_proxy_says_who_asks(settings: Settings, tmp_path: 
         finally:
             await asyncio.to_thread(end, console.process)
         assert signed_in.status_code == 303
-        assert ("secure" in signed_in.headers["set-cookie"].lower()) == bool(given)
-        assert address in console.log.read_text()
-        assert ("203.0.113.9" in console.log.read_text()) == bool(given)
+        assert ("secure" in signed_in.headers["set-cookie"].lower()) == believed
+        assert ("127.0.0.1" if not believed else "203.0.113.9") in console.log.read_text()
+        assert ("203.0.113.9" in console.log.read_text()) == believed
 
 
 def test_what_is_this_machines_alone() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from antiphon import ConfigurationError, Settings
 from antiphon.console.sessions import Sessions
+from antiphon.console.throttle import Throttle
 from antiphon.console.tokens import FixedTokens, Holder, TokenFile, digest, new_token
 from consoles import ORIGIN, House, words
 
@@ -68,6 +70,38 @@ async def test_a_wrong_token_gets_nothing(house: House) -> None:
     assert 0 < int(refused.headers["retry-after"]) <= 60
     admitted = await stranger.post("/login", {"token": house.tokens["ana"]})
     assert admitted.status_code == 303
+
+
+async def test_over_tls_the_cookie_stays_on_it(house: House) -> None:
+    """No browser sends it where others could read it on its way."""
+    for scheme in ("http", "https"):
+        base = f"{scheme}://console.test"
+        fields = {"token": house.tokens["ana"]}
+        response = await house.stranger().post(f"{base}/login", fields, {"Origin": base})
+        assert ("; secure" in response.headers["set-cookie"].lower()) == (scheme == "https")
+
+
+def test_who_was_wrong_may_try_again_after_a_while() -> None:
+    """Each failure counts for a minute, and for one address alone."""
+    now = [0.0]
+    throttle = Throttle(limit=2, clock=lambda: now[0])
+    throttle.failed("one")
+    now[0] = 20
+    throttle.failed("one")
+    assert (throttle.wait_s("one"), throttle.wait_s("another")) == (40, 0)
+    now[0] = 60
+    assert throttle.wait_s("one") == 0
+    throttle.failed("one")
+    assert throttle.wait_s("one") == 20
+
+
+def test_many_who_try_take_no_more_memory() -> None:
+    """The addresses that were wrong longest ago are forgotten."""
+    throttle = Throttle(limit=1)
+    for number in range(1100):
+        throttle.failed(f"address {number}")
+    assert len(throttle._failures) == 1024
+    assert (throttle.wait_s("address 0"), throttle.wait_s("address 1099") > 0) == (0, True)
 
 
 async def test_a_link_signs_in_once(settings: Settings) -> None:
@@ -142,6 +176,8 @@ def test_a_session_expires() -> None:
     assert sessions.find(cookie)
     now[0] = 12 * 3600
     assert sessions.find(cookie) is None
+    sessions.open(replace(holder, name="ben", digest="0" * 64))
+    assert len(sessions._sessions) == 1  # what has expired is forgotten, whoever signs in next
 
 
 def test_who_signs_in_often_ends_sessions_of_their_own() -> None:
