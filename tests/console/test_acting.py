@@ -63,6 +63,12 @@ async def audited(errand: Errand) -> AuditRow:
     return (await latest(errand))[0]
 
 
+async def kept(errand: Errand) -> tuple[str, ...]:
+    """All that the audit keeps of it but when."""
+    row = await audited(errand)
+    return row.action, row.what, row.by, row.reason
+
+
 @pytest.mark.parametrize("path", ACTIONS)
 async def test_a_viewer_cannot_act(house: House, errand: Errand, path: str) -> None:
     """Whatever a viewer sends is refused in plain words, and nothing is done."""
@@ -164,6 +170,7 @@ async def test_a_refusal_is_told_in_words(
     fields["decision"] = "deny"
     told = await ben.acts("/approvals/answer", **fields, reason="not on a Friday")
     assert "Denied by ben: shop.restore about orders-db does not run." in told
+    assert await kept(errand) == ("deny", ask.id, "ben", "not on a Friday")
 
 
 async def test_a_recovery_is_cancelled(
@@ -177,7 +184,7 @@ async def test_a_recovery_is_cancelled(
     told = await ana.acts("/recovery/cancel", **fields, reason="a drill")
     assert "Done. Cancelled by ana" in told
     await witness.closed(ask.correlation_id, verdict="cancelled")
-    assert (await audited(errand)).action == "cancel"
+    assert await kept(errand) == ("cancel", ask.correlation_id, "ana", "a drill")
     assert "is over, as cancelled" in await ana.acts("/recovery/cancel", **fields, reason="x")
     assert "Cancel the recovery" not in await ana.words(f"/recovery?id={ask.correlation_id}")
 
@@ -264,15 +271,17 @@ async def test_a_service_is_paused_and_resumed(
     pause = {"what": "service", "service": "shop", "reason": "a drill"}
     told = await ana.acts("/pauses/pause", **pause)
     assert "Done. Paused the service shop" in told
+    assert await kept(errand) == ("pause", "service:shop", "ana", "a drill")
     assert "ana had paused the service shop already" in await ana.acts("/pauses/pause", **pause)
     seen = await cleo.words("/pauses")
     assert "the service shop is paused By ana, " in seen
     assert "Because a drill" in seen
     assert "Resume" not in seen
-    resume = {"scope": "service:shop"}
+    resume = {"scope": "service:shop", "reason": "it is over"}
     assert "Done. Resumed the service shop" in await ana.acts("/pauses/resume", **resume)
     assert "Refused: the service shop is not paused" in await ana.acts("/pauses/resume", **resume)
     assert [deed.action for deed in await latest(errand)] == ["resume", "pause"]
+    assert await kept(errand) == ("resume", "service:shop", "ana", "it is over")
     for wrong in ({"what": "subject", "subject": " "}, {"what": "all"}, {}):
         assert "Refused:" in await ana.acts("/pauses/pause", **wrong, reason="x")
 
@@ -291,6 +300,7 @@ async def test_a_guard_is_reset(
     assert "Refused: say why" in await ana.acts("/guards/reset", **fields)
     told = await ana.acts("/guards/reset", **fields, reason="it was us")
     assert "Done. Reset budget restart:orders-api; 0 deliveries were held." in told
+    assert await kept(errand) == ("reset", "budget|restart:orders-api", "ana", "it was us")
     assert "No guard holds or counts anything." in await ana.words("/guards")
     assert "Refused: no budget named" in await ana.acts("/guards/reset", **fields, reason="x")
 
@@ -307,6 +317,7 @@ async def test_an_escalation_is_acknowledged(
     told = await ana.acts("/escalations/ack", **fields, reason="looking")
     assert "Done. Acknowledged by ana: nobody further up is told." in told
     assert "Nobody waits to be heard." in told
+    assert await kept(errand) == ("acknowledge", ask.correlation_id, "ana", "looking")
     ben = await house.visitor("ben")
     assert "ana had acknowledged it already" in await ben.acts("/escalations/ack", **fields)
     assert "acknowledged by ana" in await ben.words("/recoveries")
