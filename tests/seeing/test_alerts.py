@@ -26,6 +26,7 @@ from prometheus import (
 )
 
 WHEN = Path(__file__).with_name("rules.test.yml")
+OF_CELLS = WHEN.with_name("rules.cells.test.yml")
 PAGE = "reference/alerts.md"
 
 pytestmark = pytest.mark.timeout(debian.INSTALLING_SECONDS)
@@ -57,7 +58,7 @@ def test_prometheus_takes_the_configuration() -> None:
 
 def test_alerts_fire_when_they_should_and_only_then() -> None:
     """`promtool test rules` tells each alert its story, by the minute."""
-    assert "SUCCESS" in _promtool("test", "rules", WHEN.name, of=WHEN.parent)
+    assert "SUCCESS" in _promtool("test", "rules", WHEN.name, OF_CELLS.name, of=WHEN.parent)
 
 
 @each_alert
