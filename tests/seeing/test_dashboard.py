@@ -47,6 +47,32 @@ def test_a_panel_asks_the_chosen_source_about_the_chosen_cells(panel: dict[str, 
         assert set(re.findall(r"\[(.*?)\]", target["expr"])) <= {"$__rate_interval"}
 
 
+@each_panel
+def test_a_curve_is_what_it_is_called(panel: dict[str, Any]) -> None:
+    """A percentile is reckoned as that, and what tells curves apart is in their name."""
+    for target in panel["targets"]:
+        asked, called = target["expr"], target.get("legendFormat", "")
+        named = re.findall(r"\bp(\d+)\b", called) or re.findall(r"\bp(\d+)\b", panel["title"])
+        reckoned = re.findall(r"histogram_quantile\(0\.(\d+),", asked)
+        assert [it.ljust(2, "0") for it in reckoned] == named
+        labels = set(re.findall(r"{{(\w+)}}", called))
+        grouped = [set(found.split(", ")) for found in re.findall(r"by \(([\w, ]+)\)", asked)]
+        assert all(labels <= found for found in grouped)
+
+
+def test_a_breaker_is_shown_as_what_it_is() -> None:
+    """Each number that the query makes of a state has the word for that state."""
+    [panel] = [panel for panel in panels() if panel["title"] == "Breakers"]
+    [mapping] = panel["fieldConfig"]["defaults"]["mappings"]
+    words = {number: shown["text"] for number, shown in mapping["options"].items()}
+    [query] = [target["expr"] for target in panel["targets"]]
+    twice, _, once = query.partition(" + ")
+    assert twice.startswith("2 * ")
+    assert 'state="open"' in twice
+    assert 'state="half_open"' in once
+    assert (words["0"], words["1"], words["2"]) == ("closed", "half-open", "open")
+
+
 def test_panels_have_their_places() -> None:
     """No two have the same number or overlap, and none is wider than the page."""
     assert len({panel["id"] for panel in panels()}) == len(panels())

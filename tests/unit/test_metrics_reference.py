@@ -118,6 +118,64 @@ def test_types_nobody_knows_are_counted_as_one() -> None:
         assert "other" in types
 
 
+def test_types_nobody_knows_take_no_more_memory() -> None:
+    """What is kept so as to find a series again is of types that are known."""
+    metrics.published("service.failed")
+    kept = len(metrics._children)
+    for number in range(50):
+        metrics.published(f"made.up{number}")
+    assert len(metrics._children) == kept
+
+
+def test_what_a_survey_found_is_told_as_that() -> None:
+    """Each number under its own name, and of a breaker the state that it is in alone."""
+    cell, second = Cell(), timedelta(seconds=1)
+    cell.update(
+        Survey(
+            taken=1.0,
+            queues=(Queue(group="a", stream="c", lag=1, pending=2, oldest_pending=3 * second),),
+            dead_letters={"a": 4},
+            open=5,
+            stalled=6,
+            oldest_open=7 * second,
+            circuits=(Circuit(name="db", state="half-open", away=8 * second),),
+            uses=(Use(guard="rate", name="cell", used=9, limit=10),),
+            unlisted=11,
+            unacknowledged={1: 12, 2: 13},
+            oldest_unacknowledged=14 * second,
+            approvals=15,
+            pauses=16,
+        )
+    )
+    told = {
+        (family.name.removeprefix("antiphon_"), *sample.labels.values()): sample.value
+        for family in cell.collect()
+        for sample in family.samples
+    }
+    del told["survey_timestamp_seconds",]
+    assert told == {
+        ("queue_lag", "a", "c"): 1,
+        ("queue_pending", "a", "c"): 2,
+        ("queue_oldest_pending_age_seconds", "a", "c"): 3,
+        ("dead_letters_kept", "a"): 4,
+        ("recoveries_open",): 5,
+        ("recoveries_stalled",): 6,
+        ("recoveries_oldest_open_age_seconds",): 7,
+        ("breaker_state", "db", "closed"): 0,
+        ("breaker_state", "db", "open"): 0,
+        ("breaker_state", "db", "half_open"): 1,
+        ("breaker_open_seconds", "db"): 8,
+        ("guard_used", "rate", "cell"): 9,
+        ("guard_limit", "rate", "cell"): 10,
+        ("guards_unlisted",): 11,
+        ("escalations_unacknowledged", "1"): 12,
+        ("escalations_unacknowledged", "2"): 13,
+        ("escalation_oldest_unacknowledged_age_seconds",): 14,
+        ("approvals_pending",): 15,
+        ("pauses",): 16,
+    }
+
+
 @pytest.mark.parametrize("name", [_LONG, "two\nlines", "\ud800"])
 def test_what_fits_into_no_exemplar_is_observed_without(name: str) -> None:
     """A correlation id anybody may choose must not break what everybody reads."""
