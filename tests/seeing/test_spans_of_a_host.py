@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -110,10 +113,32 @@ async def test_a_tracer_that_fails_stops_nothing(
     broken = SimpleSpanProcessor(host.kept)
     monkeypatch.setattr(broken, moment, fail)
     host.provider.add_span_processor(broken)
-    async with running(shop(settings)), Publisher(settings) as publisher:
-        receipt = await publisher.publish(ServiceFailed(subject="db"))
-        record = await witness.closed(receipt.correlation_id)
-    assert (record.summary.verdict, record.summary.done) == ("completed", 2)
+    service = shop(settings)
+
+    @service.on(ServiceFailed, budget="1/1h")
+    async def page(failed: ServiceFailed) -> None: ...
+
+    fallen = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: fallen.append(context))
+    with structlog.testing.capture_logs() as logs:
+        async with running(service), Publisher(settings) as publisher:
+            receipt = await publisher.publish(ServiceFailed(subject="db"))
+            record = await witness.closed(receipt.correlation_id)
+            refused = await publisher.publish(ServiceFailed(subject="db"))
+            await witness.closed(refused.correlation_id, verdict="partial")
+            await until(_said(logs, "delivery.suppressed"))
+    assert (record.summary.verdict, record.summary.done) == ("completed", 3)
+    errors = {line["event"] for line in logs if line["log_level"] == "error"}
+    assert errors == {"spans.failed", "recovery.escalated"}
+    gc.collect()  # a task that fell, and that nobody waits for, is told of when it goes
+    assert fallen == []
+
+
+def _said(logs: Sequence[Mapping[str, Any]], event: str) -> Callable[[], Awaitable[bool]]:
+    async def said() -> bool:
+        return any(line["event"] == event for line in logs)
+
+    return said
 
 
 async def test_off_records_nothing_and_hands_on(

@@ -163,6 +163,13 @@ def test_a_context_that_follows_from_ids_is_sampled_like_others(share: float) ->
     assert sum(chosen) / len(chosen) == pytest.approx(share, abs=0.04)
 
 
+def test_what_was_said_of_old_traces_is_forgotten() -> None:
+    """Of so many, and no more, it is known what was said."""
+    load = Load()
+    load.begin(5000)
+    assert len(load.sampler._said) == 4096
+
+
 def test_handlers_of_a_bare_event_agree() -> None:
     """They have the same ids from it, and ask the same sampler."""
     provider = TracerProvider(ParentBased(RateBounded(LIMIT)), shutdown_on_exit=False)

@@ -34,6 +34,16 @@ def test_the_example_of_the_standard_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True)]
+)
+def test_one_flag_alone_says_sampled(flags: str, *, sampled: bool) -> None:
+    """The others have meanings of their own, or will have."""
+    found = Traceparent.read(GOOD[:-2] + flags)
+    assert found is not None
+    assert found.sampled is sampled
+
+
 def test_a_later_version_may_say_more() -> None:
     """What is known of a version to come is read, as the standard asks."""
     assert Traceparent.read(GOOD.replace("00-", "01-", 1) + "-more") == Traceparent.read(GOOD)
