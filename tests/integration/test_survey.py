@@ -62,12 +62,32 @@ async def test_queues_are_counted(settings: Settings) -> None:
         assert timedelta() < found.oldest_open < timedelta(minutes=1)
 
 
+async def test_the_oldest_of_what_is_pending_counts(settings: Settings) -> None:
+    """However young the newest is."""
+    async with Errand.begin(settings) as errand:
+        work = ScriptedCell(errand)
+        await work.deploy(RESTORE)
+        now_s, _ = await work.client.time()
+        old = f"{now_s * 1000 - MINUTE_MS}-1"
+        await work.client.xadd(work.keys.events(FAILED), {"subject": "db"}, id=old)
+        await work.publish(ServiceFailed(subject="db"))
+        await work.read(RESTORE, count=2)
+        found = queue(await Surveying(errand).survey())
+        assert found.pending == 2
+        assert timedelta(minutes=1) <= found.oldest_pending < timedelta(minutes=2)
+
+
 async def test_entries_a_stream_has_lost_are_not_waited_for(settings: Settings) -> None:
     """The server counts a deleted entry as unread; there is nothing to read."""
     async with Errand.begin(settings) as errand:
         work = ScriptedCell(errand)
         await work.deploy(RESTORE)
         sent = await work.publish(ServiceFailed(subject="db"))
+        await work.client.xdel(work.keys.events(FAILED), sent.entry_id)
+        assert queue(await Surveying(errand).survey()).lag == 0
+        for subject in ("read", "lost"):
+            sent = await work.publish(ServiceFailed(subject=subject))
+        await work.read(RESTORE, count=1)
         await work.client.xdel(work.keys.events(FAILED), sent.entry_id)
         assert queue(await Surveying(errand).survey()).lag == 0
 
