@@ -111,6 +111,8 @@ def test_a_review_adds_up(found: list[Digest]) -> None:
         assert sum(tally.relapses for tally in tables.values()) == review.total.relapses
         together = sum((tally.verdicts for tally in tables.values()), Counter[str]())
         assert together == review.total.verdicts
+    relapses = sum(it.relapse for it in found)
+    assert review.relapse_rate == (relapses / len(found) if found else None)
     retries = sum((Counter(it.retries) for it in found), Counter[str]())
     assert {name: it.retries for name, it in review.handlers.items() if it.retries} == retries
     assert review.acts.total() == sum(sum(it.by_hand.values()) for it in found)
