@@ -38,14 +38,21 @@ _NEVER_TOLD = "who published "
 Difference = tuple[tuple[str, ...], Any, Any]
 
 
-def complaints(ledger: Trace, logs: Trace) -> list[str]:
-    """Say where the logs contradict the ledger, are silent about a lack, or own up to none."""
+def complaints(ledger: Trace, logs: Trace, *, told: bool = True) -> list[str]:
+    """Say where the logs contradict the ledger, are silent about a lack, or own up to none.
+
+    Args:
+        ledger: The trace from the ledger.
+        logs: The trace from the logs.
+        told: Whether every answer came to somebody who lived to log it. What no line could tell,
+            none need own up to.
+    """
     name = f"{ledger.correlation_id} ({ledger.subject}), from logs"
     found = list(_differences(ledger.to_dict(), logs.to_dict(), ()))
     gaps = [gap for gap in logs.missing if not gap.startswith(_NEVER_TOLD)]
     wrong = [f"{name}: {it} is false" for it in _contradictions(found)]
     wrong += [f"{name}: nothing says that it lacks {it}" for it in found
-              if not any(_explains(gap, it, ledger, logs) for gap in gaps)]  # fmt: skip
+              if told and not any(_explains(gap, it, ledger, logs) for gap in gaps)]  # fmt: skip
     if not found:
         wrong += [f"{name}: it lacks nothing, and says: {gap}" for gap in gaps
                   if not _unknown_to_all(gap, ledger)]  # fmt: skip

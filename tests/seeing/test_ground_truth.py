@@ -78,7 +78,7 @@ async def test_the_trace_tells_the_truth(
     async with hospital(settings, server, tmp_path, diary) as injector:
         await injector.carry_out(cases)
     truths = gather(tmp_path)
-    wrong, whole, blind = [], 0, list[str]()
+    wrong, whole, all_told, blind = [], 0, 0, list[str]()
     lines = _shuffled(tmp_path)
     async with Witness.open(settings) as witness:
         records = Records(RedisReading(witness.client, witness.keys))
@@ -89,12 +89,15 @@ async def test_the_trace_tells_the_truth(
                 continue
             wrong += judge(trace, truth, truths)
             logs = Trace.from_logs(lines, correlation_id)
-            wrong += complaints(trace, logs)
+            told = not (truth.doubtful or truth.cut_off)
+            wrong += complaints(trace, logs, told=told)
+            all_told += told
             whole += not logs.missing
             if not truth.doubtful:
                 blind += await _blindness(witness, truth, truths)
     assert not wrong, "\n".join(wrong)
     assert not blind, "\n".join(blind)
+    assert all_told > len(truths.recoveries) / 4, "hardly anywhere was everything told"
     assert whole > len(truths.recoveries) / 4, "hardly any log tells all"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ _HELD, _RUN = 7, 1
 
 Place = tuple[str, str, str]
 """Group, event and entry of a delivery."""
+
+_A_LINE_S = 0.1
+"""Longer than it takes to log what was answered."""
 
 
 @dataclass
@@ -78,6 +81,9 @@ class Truth:
     unheard: list[Note] = field(default_factory=list)
     """Timers and the like that somebody died over."""
 
+    cut_off: bool = False
+    """Whether somebody died so soon after an answer that no line need tell of it."""
+
     @property
     def doubtful(self) -> bool:
         """Whether somebody died over anything that was decided in it."""
@@ -107,6 +113,7 @@ def gather(folder: Path) -> Truths:
                 root = {"event": child, "type": kind, "subject": subject, "cause": cause}
                 truths[child] = Truth(child, root, bare=True, child=True)
     answered = {(n["author"], n["number"]) for n in notes if n["what"] == "answered"}
+    repeated = _repeated(notes)
     for note in notes:
         truth = truths.get(note.get("correlation", ""))
         if truth is None:
@@ -116,12 +123,36 @@ def gather(folder: Path) -> Truths:
                 _unheard(truth, note)
             case "answered":
                 _answered(truth, note)
+                if (note["author"], note["number"]) in repeated:
+                    _where(truth, note).append(note)  # what came of it the first time
             case "began" | "returned" | "raised" | "interrupted":
                 _lived(truth, note)
             case _:
                 truth.notes.append(note)
     dead = {note["consumer"] for note in notes if note["what"] == "died"}
+    _cut_off(notes, truths, dead)
     return Truths(truths, dead, sum(note["what"] == "server killed" for note in notes))
+
+
+def _repeated(notes: Iterable[Note]) -> set[tuple[str, int]]:
+    """Find the calls whose answer is that to a repetition: the server was killed meanwhile."""
+    kills = [note["at"] for note in notes if note["what"] == "server killed"]
+    asked = {(n["author"], n["number"]): n["at"] for n in notes if n["what"] == "asked"}
+    answered = {(n["author"], n["number"]): n["at"] for n in notes if n["what"] == "answered"}
+    return {
+        call
+        for call, until in answered.items()
+        if any(asked[call] <= killed <= until for killed in kills)
+    }
+
+
+def _cut_off(notes: Iterable[Note], truths: Mapping[str, Truth], dead: set[str]) -> None:
+    """Find the recoveries in which somebody died before what was answered could be logged."""
+    last = {note["author"]: note["at"] for note in sorted(notes, key=lambda note: note["at"])}
+    for note in notes:
+        author, truth = note["author"], truths.get(note.get("correlation", ""))
+        if truth and author in dead and note["what"] == "answered":
+            truth.cut_off = truth.cut_off or note["at"] > last[author] - _A_LINE_S
 
 
 def _roots(notes: Iterable[Note]) -> Iterable[tuple[str, Truth]]:
@@ -206,13 +237,18 @@ def _settled(delivery: Delivery, note: Note, reply: list[Any]) -> None:
             delivery.held.append((note["guard"], note["name"]))
 
 
-def _unheard(truth: Truth, note: Note) -> None:
+def _where(truth: Truth, note: Note) -> list[Note]:
+    """What nobody heard of a delivery, or of the recovery as a whole."""
     if not note["group"]:
-        truth.unheard.append(note)
+        return truth.unheard
+    return truth.deliveries[note["group"], note["event"], note["entry"]].unheard
+
+
+def _unheard(truth: Truth, note: Note) -> None:
+    _where(truth, note).append(note)
+    if not note["group"]:
         return
-    delivery = truth.deliveries[note["group"], note["event"], note["entry"]]
-    delivery.unheard.append(note)
-    run = _run(delivery, note["owner"])
+    run = _run(truth.deliveries[note["group"], note["event"], note["entry"]], note["owner"])
     if run is not None and note["script"] in {"commit", "bury", "postpone"}:
         run.doubtful = _SETTLED.get(note["script"]) or note["how"]
         run.error = note.get("error", "")
