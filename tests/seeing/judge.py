@@ -210,16 +210,21 @@ class _Judge:
         votes += Counter((a.denial.by, False) for a in self.trace.approvals if a.denial)
         if answers != votes:
             yield f"answers {dict(answers)}, traced {dict(votes)}"
-        cancelled = bool(self._did("cancelled"))
-        it = self.trace.cancellation
+        cancelled, it = self._cancelled(), self.trace.cancellation
         if cancelled != (it is not None) or (it and (it.by, it.reason) != ("cleo", "enough")):
             yield f"cancelled: {cancelled}, traced {it}"
         known = bool(self._did("acknowledged"))
-        if known != (self.trace.acknowledgement is not None):
+        if known != (self.trace.acknowledgement is not None) and not self.truth.unheard:
             yield f"acknowledged: {known}, traced {self.trace.acknowledgement}"
         replays = {n["dead"] for n in self._did("replaying")}
         if replays != {s.replay_of for s in self.trace.steps if s.replay_of}:
             yield f"replayed {replays}, traced otherwise"
+
+    def _cancelled(self) -> bool:
+        if self.truth.unheard and self._did("cancelling"):
+            # The answer to a repetition is only that it is over.
+            return self.trace.cancellation is not None
+        return bool(self._did("cancelled"))
 
     def _did(self, what: str) -> list[dict[str, Any]]:
         return [note for note in self.truth.notes if note["what"] == what]
@@ -228,7 +233,7 @@ class _Judge:
         trace = self.trace
         if trace.status != "closed":
             yield "it is said to be open"
-        elif self._did("cancelled") and trace.verdict != "cancelled":
+        elif self._cancelled() and trace.verdict != "cancelled":
             yield f"cancelled, and the verdict is {trace.verdict}"
-        elif not self._did("cancelled") and trace.verdict == "cancelled":
+        elif not self._cancelled() and trace.verdict == "cancelled":
             yield "nobody cancelled it"

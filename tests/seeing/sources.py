@@ -32,8 +32,9 @@ _THE_ENTRY_OF_AN_EVENT = ("events", "entry")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 _UNDECIDED = frozenset({"running", "unknown", "retrying", "waiting", "held", "owed", "released"})
 _ABOUT_THE_END = "the verdict:"
-_NEVER_TOLD = "who published "
-"""A gap that hides nothing: what came from outside came from outside."""
+_NEVER_TOLD = ("who published ", "how long things took across machines")
+"""Gaps that hide nothing: what came from outside came from outside, and lines of a busy machine
+are as late as those of a clock that is slow."""
 
 Difference = tuple[tuple[str, ...], Any, Any]
 
