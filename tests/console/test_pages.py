@@ -14,6 +14,7 @@ from antiphon import Publisher, Settings
 from antiphon.broker.errand import Errand
 from antiphon.broker.server import EmbeddedServer
 from antiphon.console.loglines import lines_about
+from antiphon.console.pages import audit
 from antiphon.console.rendering import STATIC
 from antiphon_events import ServiceFailed
 from console_shop import opened_shop
@@ -93,7 +94,7 @@ async def test_an_answer_that_fails_is_guarded_too(
     cleo: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page that says so forbids what all others do."""
-    monkeypatch.setattr("antiphon.console.pages.audit.latest", None)
+    monkeypatch.setattr(audit, "latest", None)
     failed = await cleo.get("/audit")
     assert failed.status_code == 500
     assert failed.headers["cache-control"] == "no-store"

@@ -230,6 +230,19 @@ def test_time_is_told_by_kind() -> None:
     assert parts[waits.NEEDLESS] > timedelta(seconds=3), "a worker fell silent"
 
 
+def test_an_attempt_that_took_no_time_was_backed_off_from_as_well() -> None:
+    """Also a handler that fails at once waits until it is tried again."""
+    story = Story()
+    failed = story.opens("service.failed", "orders-api")
+    story.retries(story.starts("orders-api.restart", failed, "host-1"), "OSError: no", due_in=2)
+    run = story.after(2).starts("orders-api.restart", failed, "host-1", attempt=2)
+    story.after(1).completes(run)
+    story.closes(run, "completed", done=1)
+    trace = from_ledger(story)
+    parts = waits.on_the_path(trace, idle(trace))
+    assert parts[waits.BACKOFF] == timedelta(seconds=2)
+
+
 @pytest.mark.parametrize("story", [a_whole_recovery, a_guarded_recovery, a_flow])
 def test_logs_make_the_same_report(story: Any) -> None:
     """What happened is the same from log lines alone, to the second, and the foot says so."""

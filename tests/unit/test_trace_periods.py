@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -38,6 +39,17 @@ def reopened(*, by: str = "", settled: bool = True) -> tuple[FlowStory, str]:
         story.after(2).completes(second, ("database.restored", "orders-db"))
         story.closes(second, "completed", done=1)
     return story, dead
+
+
+def test_the_clock_may_tick_while_a_letter_is_delivered_again() -> None:
+    """The rows of one script need not share their millisecond."""
+    story, dead = reopened(by="ana")
+    rows = story.entries()
+    place = next(at for at, row in enumerate(rows) if row.kind == "replayed")
+    rows[place] = replace(rows[place], at=rows[place].at + timedelta(milliseconds=1))
+    told = Trace.from_ledger(rows).periods[1].reopening
+    assert told is not None
+    assert (told.dead, told.by) == (dead, "ana")
 
 
 def from_logs(story: FlowStory, *without: bytes) -> Trace:

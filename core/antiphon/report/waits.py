@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from antiphon.report.deeds import PAUSING
 from antiphon.trace import AttemptOutcome, Hold, Step, Trace
@@ -81,20 +82,16 @@ def _spans(steps: Sequence[Step], as_of: datetime, put_off: Mapping[str, _Span])
     for step in steps:
         if step.event_id in put_off:
             yield put_off[step.event_id]
-        for attempt in step.attempts:
+        for attempt, following in zip_longest(step.attempts, step.attempts[1:]):
             end = attempt.end or as_of
             vain = attempt.outcome == AttemptOutcome.TAKEN_OVER
             yield attempt.start, end, VAIN if vain else WORK
             if attempt.outcome == AttemptOutcome.RETRIED and attempt.due:
-                yield end, min(attempt.due, _next(step, end, as_of)), BACKOFF
+                yield end, min(attempt.due, following.start if following else as_of), BACKOFF
         for hold in step.holds:
             yield hold.since, hold.until or as_of, guard_kind(hold)
         for wait in step.key_waits:
             yield wait.since, wait.until or as_of, SAME_KEY
-
-
-def _next(step: Step, after: datetime, as_of: datetime) -> datetime:
-    return min((it.start for it in step.attempts if it.start >= after), default=as_of)
 
 
 def _partition(began: datetime, ended: datetime, spans: Iterable[_Span]) -> Mapping[str, timedelta]:

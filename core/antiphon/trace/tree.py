@@ -62,9 +62,11 @@ class _Family:
     def of(self, node: Node) -> list[Node]:
         match node:
             case Step():
-                own = [event_id for event_id in node.published if event_id not in self.heralds]
-                published = [self.published[event_id] for event_id in own]
-                return [*published, *self.offspring.get(node.id, ())]
+                own = [it for it in node.published if it not in self.heralds]
+                published: list[Node] = [self.published[event_id] for event_id in own]
+                if self.offspring:  # hardly any recovery has them
+                    published += self.offspring.get(node.id, ())
+                return published
             case TracedEvent():
                 return self.answers.get(node.id, [])
             case _:
